@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Dirty logging of memslots, over both trees. A tracker (write protection, for now the only
+ * one; scanning dirty bits and PML fit behind the same interface) says how writes become known.
+ *
+ * All functions take slots_lock, and mmu_lock inside; no lock may be held.
+ */
+#pragma once
+
+#include "mmu/mmu.h"
+
+/*
+ * A way to find out what was written. Called with slots_lock and mmu_lock (write) held.
+ */
+struct dirty_tracker {
+	const char *name;
+	/* Starts to track [start, end): from now on a write is seen. */
+	void (*arm_range)(struct mmu *mmu, struct memslot *slot, u64 start, u64 end,
+			  struct flush_batch *b);
+	/* Tracks again the gfns base + n for each bit n of @mask; @base is a multiple of 64. */
+	void (*arm_masked)(struct mmu *mmu, struct memslot *slot, u64 base, u64 mask,
+			   struct flush_batch *b);
+	/* Brings what the hardware has noted in [start, end) into the bitmap. May be NULL. */
+	void (*collect)(struct mmu *mmu, struct memslot *slot, u64 start, u64 end,
+			struct flush_batch *b);
+};
+extern const struct dirty_tracker dirty_tracker_wp;
+
+enum dirty_log_mode { DIRTY_PROTECT_ALL, DIRTY_INITIALLY_SET };
+
+/*
+ * Turns logging of @slot on. DIRTY_PROTECT_ALL: splits eagerly (when mmu.cfg says so), then
+ * protects everything. DIRTY_INITIALLY_SET: every bit starts set; splitting and protecting happen
+ * on clear, for the range cleared. Huge pages that cannot be split stay, write-protected.
+ * 0, -EEXIST when on already, -ENOMEM for the bitmap (then logging is off).
+ */
+int __must_check dirty_log_enable(struct mmu *mmu, struct memslot *slot, enum dirty_log_mode mode);
+/* Turns it off, frees the bitmap, and joins what was split into huge pages again. */
+void dirty_log_disable(struct mmu *mmu, struct memslot *slot);
+/*
+ * Reads and clears the bits of @npages pages from @slot's page @first (both multiples of 64 or
+ * ending at the slot's end) into @out (u64 words, bit 0 = @first), and tracks the pages that were
+ * dirty again. When it returns, flushes are paid: what is read from memory after that is no older
+ * than the bit. Returns the number of dirty pages.
+ */
+u64 dirty_log_read_clear(struct mmu *mmu, struct memslot *slot, u64 first, u64 npages, u64 *out);
+/* Number of bits set in @slot now. */
+u64 dirty_log_count(struct mmu *mmu, struct memslot *slot);
+
+/* Marks @gfn dirty if @slot is logged. Any lock, or none; atomic. */
+static inline void dirty_log_mark(struct memslot *slot, gfn_t gfn)
+{
+	u64 *map = __atomic_load_n(&slot->dirty_bitmap, __ATOMIC_ACQUIRE);
+
+	if (map) {
+		u64 i = gfn.v - slot->base.v;
+
+		__atomic_fetch_or(&map[i / 64], BIT(i % 64), __ATOMIC_RELAXED);
+	}
+}
+/* Marks each of @npages pages from @gfn. */
+void dirty_log_mark_range(struct memslot *slot, gfn_t gfn, u64 npages);

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * L0's own access to a guest's memory. Every write that L0 does there on a guest's behalf
+ * (A/D bits in L1's tables, vmcb12, devices, loaders) goes through this file: it marks the
+ * page dirty and honours the tracking of L1's page tables.
+ *
+ * All functions: 0, or -EFAULT when any part lies outside of the slots (for writes: or in a
+ * read-only slot); then nothing was read or written. No lock may be held but slots_lock; a
+ * write to a tracked gfn takes mmu_lock for writing.
+ */
+#pragma once
+
+#include "mmu/memslot.h"
+
+int __must_check guest_read(struct mmu *mmu, gpa_t gpa, void *dst, size_t len);
+int __must_check guest_write(struct mmu *mmu, gpa_t gpa, const void *src, size_t len);
+/*
+ * Compare-and-exchange of an entry of @size bytes (4 or 8, aligned). -EAGAIN when the guest's
+ * memory no longer holds @old.
+ */
+int __must_check guest_cmpxchg(struct mmu *mmu, gpa_t gpa, u64 old, u64 new, int size);
+/*
+ * One aligned load of 4 or 8 bytes, atomic against the guest's stores.
+ */
+int __must_check guest_read_entry(struct mmu *mmu, gpa_t gpa, u64 *entry, int size);

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * rmaps: for each memslot, level and gfn, the SPTEs of the nested tree that map it; and for
+ * each shadow page, the SPTEs that lead to it. One entry stands inline in the head; more are
+ * in a chain of descriptors. All of it: mmu_lock (write).
+ */
+#pragma once
+
+#include "lib/types.h"
+
+struct mmu;
+struct memslot;
+struct mmu_caches;
+struct shadow_page;
+
+/* 0: empty; bit 0 clear: the one SPTE's address; bit 0 set: address of the first descriptor. */
+struct rmap_head {
+	u64 val;
+};
+
+#define RMAP_DESC_ENTRIES 14
+struct rmap_desc {
+	struct rmap_desc *more; /* older descriptors, all full */
+	u32 count;
+	u32 total; /* entries in this and all older descriptors: chains are counted in O(1) */
+	u64 *sptes[RMAP_DESC_ENTRIES];
+};
+
+/* The head for @gfn at @level. The VM must use nested paging (mmu.nested_used). */
+struct rmap_head *rmap_get(const struct memslot *slot, gfn_t gfn, int level);
+
+/* True when adding one more entry to @head takes a descriptor out of the cache. */
+bool rmap_needs_desc(const struct rmap_head *head);
+void rmap_add(struct mmu *mmu, struct rmap_head *head, u64 *sptep, struct mmu_caches *c);
+/* Removing what is not there is our own bug: reported with env_warn, and asserted in debug. */
+void rmap_remove(struct mmu *mmu, struct rmap_head *head, u64 *sptep);
+u32 rmap_count(const struct rmap_head *head);
+
+/* Iteration; the current entry may be removed in the body only if the walk restarts after. */
+struct rmap_iter {
+	struct rmap_desc *desc;
+	u32 pos;
+};
+u64 *rmap_first(const struct rmap_head *head, struct rmap_iter *it);
+u64 *rmap_next(struct rmap_iter *it);
+#define rmap_for_each(head, it, sptep)                                                             \
+	for (sptep = rmap_first(head, &it); sptep; sptep = rmap_next(&it))
+
+/* Allocates the heads of all slots; 0 or -ENOMEM. slots_lock. */
+int __must_check rmap_alloc_all(struct mmu *mmu);

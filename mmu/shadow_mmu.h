@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The shadow MMU: maps L2's memory by combining L1's nested tables with where L1's memory
+ * really is.
+ */
+#pragma once
+
+#include "mmu/pt_walk.h"
+#include "mmu/shadow_page.h"
+
+/* One vCPU's view of the nested tree. Owned by the vCPU's task. */
+struct nested_mmu {
+	struct pt_mode mode;	  /* how L1's tables are to be read */
+	gpa_t root_gpa;		  /* nCR3 or the EPT pointer's address */
+	struct shadow_page *root; /* NULL: none loaded; else root_count is held */
+	struct mmu_caches caches;
+};
+
+/*
+ * First use of nested paging by this VM: allocates the rmaps. 0 or -ENOMEM. Takes slots_lock.
+ */
+int __must_check mmu_enable_nested(struct mmu *mmu);
+
+/*
+ * Makes @n ready to run L2 under the tables at @root_gpa: finds or makes the root. When @sync is
+ * true, everything that is out of sync is compared again first (the caller knows when the
+ * architecture lets L1 rely on that). 0 or -ENOMEM. No lock held.
+ */
+int __must_check nested_mmu_load(struct mmu *mmu, struct nested_mmu *n, const struct pt_mode *mode,
+				 gpa_t root_gpa, bool sync);
+/* Gives the root back (L2 no longer runs on this vCPU, or the VM ends). */
+void nested_mmu_unload(struct mmu *mmu, struct nested_mmu *n);
+void nested_mmu_free(struct mmu *mmu, struct nested_mmu *n);
+hpa_t nested_mmu_root(const struct nested_mmu *n);
+
+struct nested_fault {
+	u64 error; /* PFERR_*, for #NPF's exit_info_1 to L1; the caller keeps FINAL/TABLE bits */
+	u64 addr;
+};
+/*
+ * An NPT/EPT violation of L2. Returns FAULT_FIXED, FAULT_REFLECT with @out filled, or -ENOMEM.
+ * A leaf of L1's that leads outside of L1's memory is reflected with P clear. No lock held.
+ */
+int __must_check mmu_nested_fault(struct mmu *mmu, struct nested_mmu *n, ngpa_t addr, u64 error,
+				  struct nested_fault *out);
+/*
+ * L2-physical to L1-physical for an access that needs @access, as L1's tables say now, for
+ * fetching L2's instructions. 0 or -EFAULT.
+ */
+int __must_check nested_translate(struct mmu *mmu, struct nested_mmu *n, ngpa_t addr, u32 access,
+				  gpa_t *out);
+
+/* All below: mmu_lock (write). */
+
+/*
+ * L1 (or L0 on its behalf) is about to write @gfn, which is tracked: last-level shadow pages go
+ * out of sync, others are zapped; afterwards @gfn is not tracked any more unless -EBUSY.
+ */
+void shadow_track_write(struct mmu *mmu, struct memslot *slot, gfn_t gfn, struct flush_batch *b);
+/* Compares all that is out of sync; only what differs is dropped. */
+void shadow_sync_all(struct mmu *mmu, struct flush_batch *b);
+/* Zaps every shadow page. */
+void shadow_zap_all(struct mmu *mmu, struct flush_batch *b);
+/* Removes W from each SPTE of the nested tree that maps @gfn at 4K, or a huge page over it. */
+void shadow_wrprot_gfn(struct mmu *mmu, struct memslot *slot, gfn_t gfn, struct flush_batch *b);
+void shadow_wrprot_range(struct mmu *mmu, struct memslot *slot, u64 start, u64 end,
+			 struct flush_batch *b);
+void shadow_wrprot_masked(struct mmu *mmu, struct memslot *slot, u64 base, u64 mask,
+			  struct flush_batch *b);
+/* Drops every SPTE of the nested tree that maps [start, end). */
+void shadow_zap_range(struct mmu *mmu, struct memslot *slot, u64 start, u64 end,
+		      struct flush_batch *b);
+
+struct audit;
+void shadow_audit(struct mmu *mmu, struct audit *a);

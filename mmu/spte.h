@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Shadow page-table entries: how they are made, and the one place where they change.
+ *
+ * Everything that follows from a change (rmap and parent link, statistics, owed flush, hash of
+ * free pages) is derived from the old and the new value in spte_changed() and nowhere else. A
+ * change is a compare-and-exchange, because the processor sets A and D behind our back.
+ */
+#pragma once
+
+#include "mmu/flush.h"
+#include "mmu/mmu.h"
+
+struct shadow_page;
+struct mmu_caches;
+
+/* Where an entry stands. Nested tree: @sp is its table's header. TDP tree: @sp is NULL. */
+struct spte_pos {
+	struct mmu *mmu;
+	struct shadow_page *sp;
+	u64 *sptep;
+	gfn_t gfn; /* first gfn that the entry maps: for the nested tree the L1 gfn of a leaf */
+	int level;
+};
+
+#define TABLE_ENTRIES 512
+
+bool spte_present(const struct mmu *mmu, u64 spte);
+bool spte_is_leaf(const struct mmu *mmu, u64 spte, int level); /* present and maps memory */
+bool spte_writable(const struct mmu *mmu, u64 spte);
+u32 spte_access(const struct mmu *mmu, u64 spte); /* ACC_* */
+hpa_t spte_hpa(const struct mmu *mmu, u64 spte);
+
+/* A leaf that grants @access, with A set; D is set when it grants writing. */
+u64 spte_make_leaf(const struct mmu *mmu, hpa_t hpa, int level, u32 access);
+/* An entry that leads to the table page @table and grants everything, with A set. */
+u64 spte_make_table(const struct mmu *mmu, const void *table);
+/* The @index-th of the 512 leaves that together map exactly what the huge leaf @huge maps. */
+u64 spte_make_split_child(const struct mmu *mmu, u64 huge, int level, int index);
+/* @spte without write permission (and without D where D is what tracks). */
+u64 spte_wrprot(const struct mmu *mmu, u64 spte);
+
+/*
+ * Changes a visible entry from *@old to @new. On success all consequences are
+ * done, the flush is owed in @b, and true is returned. When the entry was not *@old (processor
+ * set A/D, or, under the read lock, another vCPU was faster) nothing happened, *@old is what is
+ * there now, and false is returned. In the nested tree a new present leaf needs an rmap entry and
+ * a new table a parent link: @caches gives the descriptor (may be NULL where @new is neither).
+ * Requires mmu_lock: TDP at least for reading, nested for writing.
+ */
+bool spte_cmpxchg(const struct spte_pos *pos, u64 *old, u64 new, struct mmu_caches *caches,
+		  struct flush_batch *b);
+/* The same, repeated until it succeeds. Returns what the entry was. For writers only. */
+u64 spte_set(const struct spte_pos *pos, u64 new, struct mmu_caches *caches, struct flush_batch *b);
+/*
+ * Removes @clear bits, keeping what the processor sets meanwhile. Returns the old value. Write lock
+ * for nested; at least read lock for TDP.
+ */
+u64 spte_clear_bits(const struct spte_pos *pos, u64 clear, struct flush_batch *b);
+/*
+ * Fills an entry of a table that is not reachable yet: plain store, no flush owed, all the other
+ * consequences as above.
+ */
+void spte_init(const struct spte_pos *pos, u64 new, struct mmu_caches *caches);

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The TDP MMU: the one tree that maps L1's own memory. No rmaps (a gfn has one place), no
+ * headers for its page-table pages: they are counted in stats.tdp_pages, roots left out.
+ */
+#pragma once
+
+#include "mmu/spte.h"
+
+/*
+ * Walks the entries of the tree that map [start, end), from the root down, skipping nothing:
+ * tdp_for_each(it, mmu, min_level, start, end) visits each entry of level >= min_level, present
+ * or not, a table's entry before its contents. The body may change the entry (then it must
+ * set it.old to the new value); tdp_iter_restart() continues at the same gfn from the root
+ * after the lock was dropped.
+ */
+struct tdp_iter {
+	struct mmu *mmu;
+	u64 *tables[PT_MAX_LEVEL + 1];
+	u64 gfn;      /* first gfn of the current entry */
+	u64 next_gfn; /* where the walk goes on */
+	u64 end;
+	u64 *sptep;
+	u64 old;
+	int level;
+	int min_level;
+	bool valid;
+};
+void tdp_iter_start(struct tdp_iter *it, struct mmu *mmu, int min_level, u64 start, u64 end);
+void tdp_iter_next(struct tdp_iter *it);
+void tdp_iter_restart(struct tdp_iter *it);
+#define tdp_for_each(it, mmu, min_level, start, end)                                               \
+	for (tdp_iter_start(&it, mmu, min_level, start, end); it.valid; tdp_iter_next(&it))
+
+int __must_check tdp_init(struct mmu *mmu); /* makes the root: 0 or -ENOMEM */
+void tdp_destroy(struct mmu *mmu);	    /* zaps all, frees the root; mmu_lock taken inside */
+
+/* All below require mmu_lock for writing, and note what they owe in @b. */
+
+/* Unmaps every leaf that overlaps [start, end) gfns. Empty tables stay. */
+void tdp_zap_range(struct mmu *mmu, u64 start, u64 end, struct flush_batch *b);
+/*
+ * Makes sure that no write by L1 to @gfn goes unseen: removes W from its 4K leaf, zaps a huge
+ * leaf that covers it. Called by write tracking, after write_track and disallow_lpage were raised.
+ */
+void tdp_write_protect_gfn(struct mmu *mmu, gfn_t gfn, struct flush_batch *b);
+/* Removes W from each leaf in [start, end) at any level (dirty logging by write protection). */
+void tdp_wrprot_range(struct mmu *mmu, u64 start, u64 end, struct flush_batch *b);
+/* Removes W from the 4K leaves base + n for each bit n set in @mask, and from a huge leaf over them. */
+void tdp_wrprot_masked(struct mmu *mmu, u64 base, u64 mask, struct flush_batch *b);
+
+struct split_caches;
+/*
+ * Splits each huge leaf that overlaps [start, end) down to 4K, first 1G then 2M. Requires
+ * slots_lock and mmu_lock for writing; both may be dropped and taken again inside (mmu_lock: to
+ * fill the cache, for a waiter, to reschedule). Returns 0, or -ENOMEM when some stayed huge.
+ */
+int __must_check tdp_split_range(struct mmu *mmu, u64 start, u64 end, struct flush_batch *b);
+/*
+ * Joins 4K leaves to 2M and 2M leaves to 1G in place where memslot_max_level() allows. Same locks.
+ */
+void tdp_recover_range(struct mmu *mmu, u64 start, u64 end, struct flush_batch *b);
+
+struct audit;
+void tdp_audit(struct mmu *mmu, struct audit *a);
