@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A virtual CPU: what both vendors share of it. One task runs it and owns everything here
+ * unless a comment says otherwise; others may touch it only while it is parked.
+ */
+#pragma once
+
+#include "lib/state.h"
+#include "lib/types.h"
+#include "mmu/shadow_mmu.h"
+
+struct vm;
+struct task;
+
+/* In the order of the instruction encoding's register numbers. */
+enum gpr { RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, R8, R9, R10, R11, R12, R13, R14, R15, GPR_NR };
+
+struct segment {
+	u64 base;
+	u32 limit;
+	u16 selector;
+	u16 attrib; /* as in the VMCB: type, S, DPL, P, AVL, L, D, G packed in 12 bits */
+};
+
+enum seg_reg { SEG_ES, SEG_CS, SEG_SS, SEG_DS, SEG_FS, SEG_GS, SEG_LDTR, SEG_TR, SEG_GDTR, SEG_IDTR,
+	       SEG_NR };
+
+/* An event on its way into the guest, in VMX's and SVM's common terms. */
+enum event_type { EVENT_NONE, EVENT_INTR, EVENT_NMI, EVENT_EXCEPTION, EVENT_SOFT_INTR };
+struct vcpu_event {
+	u32 type; /* enum event_type */
+	u8 vector;
+	u8 has_error;
+	u16 pad;
+	u32 error;
+	u32 insn_len; /* of INT n, to find the return address */
+};
+
+#define VCPU_FPU_SIZE 4096 /* XSAVE area, largest that Cleave offers to a guest */
+
+/*
+ * The architectural state of the level that is running (L2's while in guest mode). Plain data:
+ * it moves in a migration as state_desc vcpu_state_desc says.
+ */
+struct vcpu_state {
+	u64 gpr[GPR_NR];
+	u64 rip, rflags;
+	u64 cr0, cr2, cr3, cr4, cr8, xcr0, efer;
+	u64 dr[4], dr6, dr7;
+	struct segment seg[SEG_NR];
+	u64 star, lstar, cstar, sfmask, kernel_gs_base;
+	u64 sysenter_cs, sysenter_esp, sysenter_eip;
+	u64 pat, tsc, apic_base, tsc_aux, debugctl;
+	u32 cpl;
+	u32 interrupt_shadow; /* 1: the instruction after STI or MOV SS has not run yet */
+	u32 halted;	      /* HLT executed, waiting for an event */
+	u32 nmi_masked;
+	struct vcpu_event pending; /* being delivered when the exit came, or queued by L0 */
+	u8 fpu[VCPU_FPU_SIZE];	   /* XSAVE standard format */
+};
+extern const struct state_desc vcpu_state_desc;
+
+/* Where a vCPU is, for those who want to stop it at a given instant. A mask. */
+enum vcpu_instant {
+	INSTANT_L1 = 1 << 0,
+	INSTANT_L2 = 1 << 1,
+	INSTANT_TRANSITION = 1 << 2, /* VMRUN is done, L2 has not executed anything */
+	INSTANT_EVENT = 1 << 3,	     /* an event is half delivered */
+	INSTANT_GIF0 = 1 << 4,	     /* L1 has cleared GIF */
+	INSTANT_HALTED = 1 << 5,     /* L2 executed HLT, which L1 does not intercept */
+};
+
+struct vcpu_stats {
+	u64 exits, nested_exits, nested_runs, injections;
+	u64 exits_by_kind[32]; /* by enum exit_kind */
+};
+
+struct vcpu {
+	struct vm *vm;
+	int id;
+	struct task *task;
+	u64 gpr[GPR_NR]; /* RAX, RSP mirror the VMCB between exit and entry */
+	u64 rip, rflags;
+	bool guest_mode; /* L2 runs */
+	bool halted;
+	bool parked; /* read by the one who asked for the pause */
+	struct vcpu_event pending;
+	struct nested_mmu nested; /* the nested tree as this vCPU uses it */
+	void *fpu;		  /* XSAVE area, 64-byte aligned; valid while another vCPU has the CPU */
+	struct vcpu_stats stats;
+	/* A virtual interrupt from a device of L1's platform. Set by any task, atomically. */
+	u32 irq_pending; /* 1: irq_vector waits */
+	u8 irq_vector;
+};

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT */
+/* A virtual machine: memory, vCPUs, devices, and its life from creation to the last message. */
+#pragma once
+
+#include "kernel/vcpu.h"
+#include "mmu/mmu.h"
+
+#define VM_MAX_VCPUS 8
+#define VM_MAX_PIO   8
+
+/* A device on I/O ports [base, base + len). Called by the vCPU's task. */
+struct pio_device {
+	u16 base, len;
+	void *dev;
+	u32 (*in)(void *dev, u16 offset, int size);
+	void (*out)(void *dev, u16 offset, int size, u32 val);
+};
+
+enum vm_state { VM_CREATED, VM_RUNNING, VM_PAUSED, VM_ENDED };
+
+struct mem_piece;
+
+struct vm {
+	char name[16]; /* shown before each line it prints: "L1", "twin" */
+	struct mmu mmu;
+	u64 mem_bytes;
+	struct mem_piece *pieces; /* host memory that backs it, freed with it */
+	u64 nr_pieces;
+	struct vcpu *vcpus[VM_MAX_VCPUS];
+	int nr_vcpus;
+	struct pio_device pio[VM_MAX_PIO];
+	int nr_pio;
+	void *devices; /* struct platform, by devices/platform.c */
+
+	enum vm_state state; /* written by vm.c only */
+	int exit_status;     /* what the guest wrote to its exit port, or negative errno */
+	char end_reason[96]; /* one line, set once when the VM ends */
+
+	/* Pausing. Written by the one who pauses, read by the vCPU tasks. */
+	bool pause_wanted;
+	u32 pause_instants; /* mask of enum vcpu_instant; 0: anywhere */
+	u32 migrated;	    /* how often this VM has moved; guests may read it */
+	u32 phase;	    /* the guest's last phase mark, see devices/testdev.c */
+	u32 throttle;	    /* percent of time that its vCPUs are held back, 0 to 99 */
+};
+
+/*
+ * Makes a VM with @mem bytes of memory in the largest pieces the machine has. 0, -ENOMEM, -EINVAL.
+ */
+int __must_check vm_create(const char *name, u64 mem, struct vm **out);
+/* Frees everything; returns the number of leaks found (each was reported). VM not running. */
+int vm_destroy(struct vm *vm);
+/* Starts the vCPU tasks. 0 or -ENOMEM. */
+int __must_check vm_start(struct vm *vm);
+/*
+ * Parks all vCPUs at an instant of the mask (0: any); waits at most @timeout_ms.
+ * 0, -ETIMEDOUT (the VM runs on), -ECANCELED (it ended meanwhile).
+ */
+int __must_check vm_pause(struct vm *vm, u32 instants, u64 timeout_ms);
+void vm_resume(struct vm *vm);
+/* Ends the VM: the first reason counts. Any task. */
+__printf(3, 4) void vm_end(struct vm *vm, int status, const char *fmt, ...);
+/* Sleeps until the VM has ended and its tasks are gone. Returns exit_status. */
+int vm_wait(struct vm *vm);
+int __must_check vm_add_pio(struct vm *vm, const struct pio_device *dev);
