@@ -25,11 +25,14 @@ def grub_quote(words):
 
 
 def grub_cfg(cmdline, modules):
-    """The serial port may be missing: `serial` fails then, and the screen alone is used."""
+    """The serial port may be missing: `serial` fails then, and the screen alone is used. UEFI has
+    no text screen, so there GRUB's video drivers set up a framebuffer. BIOS stays in text mode;
+    `multiboot2` itself sets gfxpayload from the image's header, so ours comes after it."""
     lines = ["set timeout=0",
              "if serial --unit=0 --speed=115200; then terminal_output console serial; fi",
-             "insmod all_video",
-             "multiboot2 /boot/cleave.elf " + grub_quote(cmdline)]
+             "if test $grub_platform = efi; then insmod all_video; fi",
+             "multiboot2 /boot/cleave.elf " + grub_quote(cmdline),
+             "if test $grub_platform = pc; then set gfxpayload=text; fi"]
     for name, _, words in modules:
         lines.append("module2 /boot/%s %s" % (name, grub_quote(words)))
     lines.append("boot")
