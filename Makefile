@@ -54,19 +54,22 @@ CPPFLAGS += -DCONFIG_DEBUG
 endif
 
 .PHONY: all
-all: $(O)/cleave.elf guests $(O)/cleave.iso ## build the image, the guests and the ISO (the default)
+all: # the first rule is the default; its parts are below
 
 include mk/source-packages.mk
 
+all: $(O)/cleave.elf guests $(O)/cleave.iso ## build the image, the guests and the ISO (the default)
+
 # --- the image -------------------------------------------------------------------------------
 
-IMAGE_DIRS := boot lib kernel mmu svm vmx devices migration
-IMAGE_SRCS := $(sort $(wildcard $(addsuffix /*.c,$(IMAGE_DIRS)) $(addsuffix /*.S,$(IMAGE_DIRS))))
-IMAGE_OBJS := $(patsubst %,$(O)/image/%.o,$(IMAGE_SRCS)) $(EXT_OBJS)
-EXT_FLAGS  := $(addprefix -isystem ,$(EXT_INCLUDES))
+IMAGE_DIRS  := boot lib kernel mmu svm vmx devices migration
+IMAGE_SRCS  := $(sort $(wildcard $(addsuffix /*.c,$(IMAGE_DIRS)) $(addsuffix /*.S,$(IMAGE_DIRS))))
+IMAGE_OBJS  := $(patsubst %,$(O)/image/%.o,$(IMAGE_SRCS)) $(EXT_OBJS)
+# Code from packages finds the little libc that it includes in lib/libc.
+IMAGE_FLAGS := $(CFLAGS) -isystem lib/libc $(EXT_FLAGS)
 
 # This file changes only when the flags do, so that `make DEBUG=1` after `make` rebuilds.
-FLAGS_LINE := $(CC) $(CPPFLAGS) $(CFLAGS) $(EXT_FLAGS)
+FLAGS_LINE := $(CC) $(CPPFLAGS) $(IMAGE_FLAGS)
 $(O)/flags: FORCE
 	@mkdir -p $(@D)
 	@echo '$(FLAGS_LINE)' | cmp -s - $@ || echo '$(FLAGS_LINE)' > $@
@@ -76,7 +79,7 @@ FORCE:
 $(O)/image/%.c.o: %.c $(O)/flags | $(EXT_HEADERS)
 	$(say) CC $<
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(EXT_FLAGS) -c -o $@ $<
+	$(Q)$(CC) $(CPPFLAGS) $(IMAGE_FLAGS) -c -o $@ $<
 
 $(O)/image/%.S.o: %.S $(O)/flags
 	$(say) AS $<
