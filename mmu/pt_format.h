@@ -54,6 +54,7 @@ struct pt_format {
 	u64 dirty;
 	u64 huge;	  /* marks a leaf above level 1 */
 	u64 addr_mask;	  /* bits of an entry that may hold an address, at the widest */
+	u64 leaf_type;	  /* what each leaf of our own carries besides: EPT's write-back type */
 };
 
 extern const struct pt_format pt_formats[PT_FMT_NR];
@@ -76,8 +77,10 @@ struct pt_mode {
 u64 pt_reserved_bits(const struct pt_mode *mode, int level, bool leaf);
 /* True when a present @entry at @level maps memory and not a table. */
 bool pt_is_leaf(const struct pt_mode *mode, u64 entry, int level);
-/* ACC_* that @entry alone grants. */
+/* ACC_* that @entry alone grants; not for PAE's PDPTEs, which have no such bits. */
 u32 pt_entry_access(const struct pt_mode *mode, u64 entry);
+/* The same for an entry at @level: a PDPTE of PAE grants all. */
+u32 pt_level_access(const struct pt_mode *mode, u64 entry, int level);
 /* Index into the table at @level for @addr. */
 u32 pt_index(const struct pt_format *fmt, u64 addr, int level);
 /* Bytes that one entry at @level covers (4M for level 2 of PT_FMT_32). */

@@ -14,7 +14,11 @@
 struct shadow_page;
 struct mmu_caches;
 
-/* Where an entry stands. Nested tree: @sp is its table's header. TDP tree: @sp is NULL. */
+/*
+ * Where an entry stands. Nested tree: @sp is its table's header. TDP tree: @sp is NULL.
+ * @sp->present follows the changes; @sp->shadowed is the caller's, to be changed after an
+ * exchange that replaces a leaf.
+ */
 struct spte_pos {
 	struct mmu *mmu;
 	struct shadow_page *sp;
@@ -59,6 +63,14 @@ u64 spte_set(const struct spte_pos *pos, u64 new, struct mmu_caches *caches, str
 u64 spte_clear_bits(const struct spte_pos *pos, u64 clear, struct flush_batch *b);
 /*
  * Fills an entry of a table that is not reachable yet: plain store, no flush owed, all the other
- * consequences as above.
+ * consequences as above. (TDP: none yet; what a table holds is counted when it is linked.)
  */
 void spte_init(const struct spte_pos *pos, u64 new, struct mmu_caches *caches);
+
+/*
+ * Two loops over a whole TDP table, which has no rmaps to keep.
+ * Fills @table, which is not reachable yet, with the split children of @huge at @level.
+ */
+void spte_fill_split(const struct mmu *mmu, u64 *table, u64 huge, int level);
+/* Removes W from the 4K leaves @first to @last of a visible table. mmu_lock (write). */
+void spte_wrprot_table(struct mmu *mmu, u64 *table, int first, int last, struct flush_batch *b);
