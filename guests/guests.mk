@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: MIT
+# Builds the guests below $(O)/guests and adds them to GUESTS. The main Makefile includes this;
+# `make -f guests/guests.mk` builds them alone.
+
+O         ?= build-guests
+CC        ?= gcc
+LD        ?= ld
+OBJCOPY   ?= objcopy
+Q         ?= @
+say       ?= @printf '  %-8s %s\n'
+
+.PHONY: guests-all
+guests-all: $(O)/guests/l1.elf $(if $(GUEST_HOSTILE),$(O)/guests/hostile.elf)
+
+GUEST_CPPFLAGS := -I. -MMD -MP
+GUEST_CFLAGS   := -std=gnu17 -O2 -g -fno-omit-frame-pointer -ffreestanding -nostdlib \
+		  -mgeneral-regs-only -mno-red-zone -fno-pic -fno-pie -fno-stack-protector \
+		  -fcf-protection=none -fno-asynchronous-unwind-tables -fno-common \
+		  -Wall -Wextra -Werror -Wstrict-prototypes -Wmissing-prototypes -Wshadow \
+		  -ffile-prefix-map=$(CURDIR)=. $(TARGET_FLAGS)
+GUEST_ASFLAGS  := -g -ffreestanding -fno-pic -fno-pie -Wa,--noexecstack \
+		  -ffile-prefix-map=$(CURDIR)=. $(TARGET_FLAGS)
+GUEST_LDFLAGS  := -m elf_x86_64 -nostdlib -static --no-dynamic-linker --build-id=none \
+		  -z max-page-size=4096 -z noexecstack --no-warn-rwx-segments
+
+# What every L1 kernel links, and the two kernels. L2's image is a part of l1.elf.
+GUEST_COMMON  := boot isr svm_enter cpu guest options npt svm
+GUEST_LIB     := printf string
+GUEST_L1      := l1 l1_checks l1_events l1_exits l1_faults l1_hypercalls l1_layout platform \
+		 history l2_blob
+GUEST_L2      := l2_start isr l2 l2_checks l2_workload cpu history
+GUEST_HOSTILE := $(sort $(basename $(notdir $(wildcard guests/hostile*.c guests/hostile*.S))))
+
+guest_objs = $(patsubst %,$(O)/guests/obj/%.o,$(1)) $(patsubst %,$(O)/guests/obj/lib_%.o,$(GUEST_LIB))
+
+$(O)/guests/obj/%.o: guests/%.c
+	$(say) CC $@
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(GUEST_CPPFLAGS) $(GUEST_CFLAGS) -c -o $@ $<
+
+$(O)/guests/obj/lib_%.o: lib/%.c
+	$(say) CC $@
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(GUEST_CPPFLAGS) $(GUEST_CFLAGS) -c -o $@ $<
+
+$(O)/guests/obj/%.o: guests/%.S
+	$(say) CC $@
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(GUEST_CPPFLAGS) $(GUEST_ASFLAGS) -DL2_BIN='"$(O)/guests/l2.bin"' -c -o $@ $<
+
+$(O)/guests/obj/l2_blob.o: $(O)/guests/l2.bin
+
+$(O)/guests/l2.elf: $(call guest_objs,$(GUEST_L2)) guests/l2.ld
+	$(Q)$(LD) $(GUEST_LDFLAGS) -T guests/l2.ld -o $@ $(filter %.o,$^)
+
+$(O)/guests/l2.bin: $(O)/guests/l2.elf
+	$(Q)$(OBJCOPY) -O binary $< $@
+
+$(O)/guests/l1.elf64: $(call guest_objs,$(GUEST_COMMON) $(GUEST_L1)) guests/guest.ld
+	$(Q)$(LD) $(GUEST_LDFLAGS) -T guests/guest.ld -o $@ $(filter %.o,$^)
+
+$(O)/guests/hostile.elf64: $(call guest_objs,$(GUEST_COMMON) $(GUEST_HOSTILE)) guests/guest.ld
+	$(Q)$(LD) $(GUEST_LDFLAGS) -T guests/guest.ld -o $@ $(filter %.o,$^)
+
+# Multiboot 1 loaders want a 32-bit ELF file.
+$(O)/guests/%.elf: $(O)/guests/%.elf64
+	$(Q)$(OBJCOPY) -O elf32-i386 $< $@
+
+GUESTS += $(O)/guests/l1.elf $(if $(GUEST_HOSTILE),$(O)/guests/hostile.elf)
+
+-include $(wildcard $(O)/guests/obj/*.d)

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: MIT
+/* Nested page faults that L1 means to have: lazily mapped pages, and alias 2 (l1_layout.c). */
+#include "guests/l1.h"
+
+/* The L1 address that should back L2's @l2, and the level that maps it; false: none should. */
+static bool wanted(const struct l1_layout *l, u64 l2, u64 *l1_at, int *level)
+{
+	u64 at = l2 - 2 * L2_ALIAS_OFFSET;
+	u64 page = (l2 - L2_LAZY_BASE) / PAGE_SIZE;
+
+	if (l2 >= L2_LAZY_BASE && page <= l->lazy) {
+		*l1_at = (u64)l->backing + page * PAGE_SIZE;
+		*level = 1;
+		return true;
+	}
+	if (l->np != NP_ALIASED_SPLIT || l2 < 2 * L2_ALIAS_OFFSET)
+		return false;
+	*level = at < l->l2mem / 2 ? 1 : 2;
+	*l1_at = (u64)layout_pointer(at) & ~(PT_LEVEL_SIZE(*level) - 1);
+	return at < l->l2mem / 2 || (at >= L2_HUGE_BASE && at < L2_HUGE_BASE + SIZE_1G);
+}
+
+/* Whether @error may come from an access that the leaf @e (0: absent) refuses. */
+static const char *check_error(u64 e, u64 error)
+{
+	if (error & (NPF_RSV | NPF_ID | NPF_SS))
+		return "the error code has bits of another fault";
+	if (!(error & NPF_US))
+		return "the error code lacks US: nested accesses are user accesses";
+	if (!!(error & NPF_FINAL) == !!(error & NPF_PT))
+		return "the error code must have one of bits 32 and 33";
+	if (!e && error & NPF_P)
+		return "the error code has P for an absent page";
+	if (e && !(error & NPF_P))
+		return "the error code lacks P for a present page";
+	if (e && !(error & NPF_RW))
+		return "the error code lacks RW: the page may be read";
+	return NULL;
+}
+
+/* The entry allows it already: right only just after it was changed, never twice in a row. */
+static const char *spurious(struct l1_layout *l, u64 l2)
+{
+	l->spurious++;
+	if (l->last_fault == l2)
+		return "the tables allow the access";
+	l->last_fault = l2;
+	return NULL;
+}
+
+const char *layout_fault(struct l1_layout *l, struct npt *npt, u64 l2, u64 error)
+{
+	u64 at, leaf;
+	int level, found;
+	const char *wrong;
+
+	if (!wanted(l, l2, &at, &level))
+		return "nothing should be there";
+	leaf = npt_lookup(npt, l2, &found);
+	if (leaf & PTE_W || (leaf && !(error & NPF_RW)))
+		return spurious(l, l2);
+	wrong = check_error(leaf, error);
+	if (wrong)
+		return wrong;
+	if (leaf)
+		l->upgraded++;
+	else
+		l->mapped++;
+	npt_map(npt, l2 & ~(PT_LEVEL_SIZE(level) - 1), at, PT_LEVEL_SIZE(level), level, NPT_RW);
+	l->last_fault = 0;
+	return NULL;
+}
+
+void layout_evict(struct l1_layout *l, struct npt *npt, u64 random)
+{
+	u64 page = random % (l->lazy + 1);
+	u64 at;
+	u64 *e;
+
+	if (random >> 60 < 4) /* the interrupt stack, so that deliveries fault too */
+		page = l->lazy;
+	at = L2_LAZY_BASE + page * PAGE_SIZE;
+	if (l->np == NP_ALIASED_SPLIT && random >> 60 >= 12)
+		at = 2 * L2_ALIAS_OFFSET + L2_CORE_END +
+		     random % ((l->l2mem / 2 - L2_CORE_END) / PAGE_SIZE) * PAGE_SIZE;
+	e = npt_entry(npt, at, 1);
+	if (!(*e & PTE_P))
+		return;
+	l->evicted++;
+	if (at >= 2 * L2_ALIAS_OFFSET && *e & PTE_W)
+		*e &= ~PTE_W;
+	else
+		*e = 0;
+}
