@@ -27,6 +27,7 @@ union page_role {
 		u32 huge_1g : 1;
 		u32 pse : 1;
 		u32 invalid : 1;  /* zapped, but still somebody's root */
+		u32 pdpt : 7;	  /* where in its page the PDPT of a PAE root lies, in 32 bytes */
 	};
 };
 

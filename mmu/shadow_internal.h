@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the files of the shadow MMU share with each other and with nobody else. Everything here
+ * requires mmu_lock for writing.
+ */
+#pragma once
+
+#include "mmu/mmu.h"
+#include "mmu/pt_walk.h"
+#include "mmu/shadow_mmu.h"
+#include "mmu/shadow_page.h"
+#include "mmu/spte.h"
+
+/* So many shadow pages stay free: a fault needs one for each level below the root. */
+#define SHADOW_MIN_FREE_PAGES 5
+/* The default limit on shadow pages: one for so many guest pages (2 %), at least so many. */
+#define SHADOW_PAGES_SHARE 50
+#define SHADOW_PAGES_MIN   64
+
+static inline int sptep_index(const struct shadow_page *sp, const u64 *sptep)
+{
+	return (int)(sptep - sp->spt);
+}
+
+/* The position of entry @index of @sp as it was made: with the gfn that it maps now. */
+static inline struct spte_pos shadow_pos(struct mmu *mmu, struct shadow_page *sp, int index)
+{
+	return (struct spte_pos){
+		.mmu = mmu,
+		.sp = sp,
+		.sptep = &sp->spt[index],
+		.gfn = shadow_page_gfn(sp, index),
+		.level = sp->role.level,
+	};
+}
+
+/* L1 has a table behind a page of @role; others are direct, or L0's own upper levels. */
+static inline bool page_role_has_table(union page_role role)
+{
+	return !role.direct && role.level <= pt_formats[role.fmt].levels;
+}
+
+/* How to read the tables of L1 that @role shadows. */
+struct pt_mode page_role_mode(union page_role role);
+
+struct list_head *shadow_hash_bucket(struct mmu *mmu, gfn_t gfn);
+
+/* Notes what entry @index of @sp is to be made from; nothing to note when @sp is direct. */
+void shadow_page_note(struct shadow_page *sp, int index, gfn_t gfn, u32 access);
+
+/* Makes entry @index empty; a child that loses its last parent is zapped. */
+void shadow_drop_entry(struct mmu *mmu, struct shadow_page *sp, int index, struct flush_batch *b);
+/* The same for the entry at @sptep. */
+void shadow_drop_spte(struct mmu *mmu, u64 *sptep, struct flush_batch *b);
+/* Removes W from the entry at @sptep if it has it. */
+void shadow_wrprot_spte(struct mmu *mmu, u64 *sptep, struct flush_batch *b);
+
+/* Frees @sp, which is invalid and no longer anybody's root. */
+void shadow_page_free(struct mmu *mmu, struct shadow_page *sp, struct flush_batch *b);
+/* Moves @sp to the warm end of the recency list. */
+void shadow_page_touch(struct mmu *mmu, struct shadow_page *sp);
+/* How many more shadow pages the limit allows. */
+u64 shadow_pages_available(const struct mmu *mmu);
+
+/* Starts and ends catching writes to the table that @sp shadows. */
+void shadow_track_page(struct mmu *mmu, struct shadow_page *sp, struct flush_batch *b);
+void shadow_untrack_page(struct mmu *mmu, struct shadow_page *sp);
+/* True when writes to @gfn must be caught. */
+bool shadow_gfn_tracked(const struct memslot *slot, gfn_t gfn);
+/* Brings @sp, which is unsync, back into sync. Pays what is owed. */
+void shadow_sync_page(struct mmu *mmu, struct shadow_page *sp, struct flush_batch *b);
+/* Replaces @n's root if it has been zapped meanwhile. Takes a page out of @n's caches. */
+void nested_mmu_refresh(struct mmu *mmu, struct nested_mmu *n, struct flush_batch *b);
+/* L1's table of @sp, readable in place; NULL when it lies outside of the slots. */
+const void *shadow_page_table(struct mmu *mmu, const struct shadow_page *sp);
+
+/*
+ * Replaces the huge leaf at @pos by a table that leads to @child, the direct page for the same
+ * range: fills what @child lacks, then publishes. Takes descriptors from @c but leaves @keep; an
+ * entry that would need one of those stays empty. A flush is owed if @child then grants less.
+ */
+void shadow_split_leaf(const struct spte_pos *pos, struct shadow_page *child, struct mmu_caches *c,
+		       int keep, struct flush_batch *b);
