@@ -18,26 +18,20 @@ struct bootinfo bootinfo;
 
 void boot_main(u32 magic, u32 info);
 
-__noreturn static void refuse(const char *why)
-{
-	log_err("%s", why);
-	machine_exit(1);
-}
-
 static void read_bootinfo(u32 magic, u32 info)
 {
 	const char *why = NULL;
 
 	if (magic != MULTIBOOT2_MAGIC)
-		refuse("not started by a Multiboot2 loader; use GRUB's multiboot2 command");
+		machine_refuse("not started by a Multiboot2 loader; use GRUB's multiboot2 command");
 	/* The loader's block is below 4 GiB, which is what the boot stub has mapped. */
 	if (bootinfo_parse(&bootinfo, (const void *)(u64)info, (1ull << 32) - info, info, &why))
-		refuse(why);
+		machine_refuse("%s", why);
 }
 
 static void read_params(void)
 {
-	char why[512];
+	char why[768];
 
 	/* exit=, console= and loglevel= count even when another word is wrong. */
 	int err = params_parse(&params, bootinfo.cmdline, why, sizeof(why));
@@ -45,9 +39,9 @@ static void read_params(void)
 	console_select(params.console);
 	log_set_level((enum log_level)params.loglevel);
 	if (err)
-		refuse(why);
+		machine_refuse("%s", why);
 	if (trace_enable(params.trace, why, sizeof(why)))
-		refuse(why);
+		machine_refuse("%s", why);
 }
 
 void boot_main(u32 magic, u32 info)

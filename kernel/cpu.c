@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* What every processor is set to, and what CPUID says about it. */
 #include "kernel/cpu.h"
-#include "kernel/panic.h"
+#include "kernel/shutdown.h"
 #include "lib/string.h"
 
 static u32 extended_max(void)
@@ -15,8 +15,9 @@ void cpu_init(void)
 	u64 cr4 = CR4_PAE | CR4_OSFXSR | CR4_OSXMMEXCPT;
 
 	if (!(ext.edx & CPUID_EXT1_EDX_NX))
-		panic("the processor cannot forbid execution (NX); the firmware may have it "
-		      "switched off");
+		machine_refuse(
+			"the processor cannot forbid execution (NX); the firmware may have it "
+			"switched off");
 	wrmsr(MSR_EFER, rdmsr(MSR_EFER) | EFER_NXE);
 	write_cr0(CR0_PE | CR0_MP | CR0_ET | CR0_NE | CR0_WP | CR0_PG);
 	if (cpuid(CPUID_FEATURES, 0).ecx & CPUID_1_ECX_XSAVE)

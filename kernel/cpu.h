@@ -203,7 +203,7 @@ static inline void interrupts_wait(void)
 	__asm__ volatile("sti; hlt; cli" : : : "memory");
 }
 
-/* What every CPU does on its way up: control registers, EFER.NXE. Panics without NX. */
+/* What every CPU does on its way up: control registers, EFER.NXE. Refuses to go on without NX. */
 void cpu_init(void);
 
 /* The vendor's 12 characters, and the brand, for the boot messages. */

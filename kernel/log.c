@@ -26,7 +26,7 @@ void log_line(enum log_level level, const char *fmt, ...)
 
 	if (level > shown)
 		return;
-	int n = snprintf(line, sizeof(line), "%s", prefixes[level]);
+	int n = snprintf(line, sizeof(line), "%s", level >= 0 ? prefixes[level] : "");
 
 	va_start(ap, fmt);
 	n += vsnprintf(line + n, sizeof(line) - (size_t)n, fmt, ap);

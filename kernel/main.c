@@ -21,6 +21,13 @@ __attribute__((weak)) int hypervisor_main(void)
 	return 1;
 }
 
+static const char *console_describe(void)
+{
+	if (console_has_serial())
+		return console_has_screen() ? "serial port and screen" : "serial port";
+	return "screen, as there is no serial port";
+}
+
 static void print_machine(void)
 {
 	char vendor[13], brand[49];
@@ -35,8 +42,7 @@ static void print_machine(void)
 		 mem.available[3], mem.available[2]);
 	log_info("firmware: %s, started by %s", bootinfo.efi ? "UEFI" : "BIOS",
 		 *bootinfo.loader ? bootinfo.loader : "an unnamed loader");
-	log_info("console: %s%s", console_has_serial() ? "serial port" : "no serial port",
-		 console_has_screen() ? ", screen" : ", no screen");
+	log_info("console: %s", console_describe());
 	for (u32 i = 0; i < bootinfo.module_count; i++) {
 		const struct boot_module *m = &bootinfo.modules[i];
 
@@ -61,10 +67,8 @@ void kernel_main(void)
 	console_screen_init(&bootinfo.framebuffer, true);
 	console_select(params.console);
 	time_init();
-	if (apic_init(&why)) {
-		log_err("%s", why);
-		machine_exit(1);
-	}
+	if (apic_init(&why))
+		machine_refuse("%s", why);
 	task_init_cpu();
 	apic_timer_start();
 	if (!task_create("main", main_task, NULL))

@@ -2,8 +2,8 @@
 /* The machine's one frame allocator: buddy.c behind a lock. */
 #include "kernel/page_alloc.h"
 #include "kernel/buddy.h"
-#include "kernel/log.h"
-#include "kernel/panic.h"
+#include "kernel/shutdown.h"
+#include "lib/assert.h"
 #include "lib/lock.h"
 #include "lib/string.h"
 
@@ -116,7 +116,7 @@ static struct ranges mapped; /* what must be reachable */
 static void must(int err)
 {
 	if (err)
-		panic("the memory map is in more pieces than the %d that fit", RANGES_MAX);
+		machine_refuse("the memory map is in more pieces than the %d that fit", RANGES_MAX);
 }
 
 static u64 page_down(u64 v)
@@ -157,8 +157,8 @@ void mem_boot_init(const struct bootinfo *info)
 	for (u32 i = 0; i < info->module_count; i++)
 		reserve(info->modules[i].start, info->modules[i].end);
 	if (ranges_total(&usable) < MEMORY_LEAST)
-		panic("too little memory: %lu MiB to be had, at least %llu MiB needed",
-		      ranges_total(&usable) >> 20, MEMORY_LEAST >> 20);
+		machine_refuse("too little memory: %lu MiB to be had, at least %llu MiB needed",
+			       ranges_total(&usable) >> 20, MEMORY_LEAST >> 20);
 }
 
 const struct ranges *mem_boot_mapped(void)
@@ -171,8 +171,8 @@ void *mem_boot_alloc(u64 size, u64 align, u64 limit)
 	u64 at;
 
 	if (ranges_take(&usable, ALIGN_UP(size, PAGE_SIZE), MAX(align, PAGE_SIZE), limit, &at))
-		panic("too little memory: no %lu KiB below %lu MiB at boot", size >> 10,
-		      limit >> 20);
+		machine_refuse("too little memory: no %lu KiB below %lu MiB at boot", size >> 10,
+			       limit >> 20);
 	return memset((void *)at, 0, size);
 }
 

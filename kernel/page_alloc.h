@@ -65,7 +65,7 @@ void mem_boot_init(const struct bootinfo *info);
 /* What paging_init maps: RAM and ACPI's memory. */
 const struct ranges *mem_boot_mapped(void);
 
-/* Zeroed memory from below @limit, for ever. A panic when there is none. */
+/* Zeroed memory from below @limit, for ever. Ends the machine with a line when there is none. */
 void *mem_boot_alloc(u64 size, u64 align, u64 limit);
 
 /* Hands the rest to the allocator. After paging_init. */

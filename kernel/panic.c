@@ -9,7 +9,7 @@
 #include "kernel/shutdown.h"
 #include "lib/printf.h"
 
-#define MAX_FRAMES 32
+#define MAX_LINES 32
 
 /* kernel/ksyms.sh: sorted by address, the names in one string after the other. */
 struct ksym {
@@ -69,34 +69,51 @@ const char *ksym_find(u64 address, u64 *offset)
 	return ksyms_names + ksyms_table[lo - 1].name;
 }
 
-static void print_frame(u64 rip)
+static void print_frame(u64 rip, u64 times)
 {
 	u64 offset;
 	const char *name = ksym_find(rip, &offset);
+	char count[32] = "";
 
+	if (times > 1)
+		snprintf(count, sizeof(count), " (%lu times)", times);
 	if (name)
-		log_err("  %016lx %s+%#lx", rip, name, offset);
+		log_always("  %016lx %s+%#lx%s", rip, name, offset, count);
 	else
-		log_err("  %016lx", rip);
+		log_always("  %016lx%s", rip, count);
+}
+
+/* The caller's address and frame pointer; false where the chain ends or is broken. */
+static bool next_frame(u64 *rip, u64 *rbp)
+{
+	const u64 *frame = (const u64 *)*rbp;
+
+	if (!IS_ALIGNED(*rbp, 8) || !paging_mapped(*rbp) || !paging_mapped(*rbp + 8))
+		return false;
+	if (frame[1] == 0 || (frame[0] != 0 && frame[0] <= *rbp))
+		return false;
+	*rip = frame[1];
+	*rbp = frame[0];
+	return true;
 }
 
 void backtrace(u64 rip, u64 rbp)
 {
-	log_err("call trace:");
-	print_frame(rip);
-	for (int i = 0; i < MAX_FRAMES; i++) {
-		const u64 *frame = (const u64 *)rbp;
+	u64 last = rip, times = 1;
 
-		/* A broken chain ends the trace instead of making it worse. */
-		if (!IS_ALIGNED(rbp, 8) || !paging_mapped(rbp) || !paging_mapped(rbp + 8))
-			return;
-		if (frame[1] == 0)
-			return;
-		print_frame(frame[1]);
-		if (frame[0] <= rbp)
-			return;
-		rbp = frame[0];
+	log_always("call trace:");
+	/* A recursion is one line, however deep. */
+	for (int lines = 0; lines < MAX_LINES && next_frame(&rip, &rbp);) {
+		if (rip == last) {
+			times++;
+			continue;
+		}
+		print_frame(last, times);
+		last = rip;
+		times = 1;
+		lines++;
 	}
+	print_frame(last, times);
 }
 
 /* One panic speaks; another within it ends the machine at once. */
@@ -137,14 +154,14 @@ void assert_failed(const char *expr, const char *file, int line)
 
 static void print_registers(const struct trap_frame *f)
 {
-	log_err("rip %016lx rsp %016lx rflags %08lx cs %lx ss %lx", f->rip, f->rsp, f->rflags,
-		f->cs, f->ss);
-	log_err("rax %016lx rbx %016lx rcx %016lx rdx %016lx", f->rax, f->rbx, f->rcx, f->rdx);
-	log_err("rsi %016lx rdi %016lx rbp %016lx r8  %016lx", f->rsi, f->rdi, f->rbp, f->r8);
-	log_err("r9  %016lx r10 %016lx r11 %016lx r12 %016lx", f->r9, f->r10, f->r11, f->r12);
-	log_err("r13 %016lx r14 %016lx r15 %016lx", f->r13, f->r14, f->r15);
-	log_err("cr0 %016lx cr2 %016lx cr3 %016lx cr4 %016lx", read_cr0(), read_cr2(), read_cr3(),
-		read_cr4());
+	log_always("rip %016lx rsp %016lx rflags %08lx cs %lx ss %lx", f->rip, f->rsp, f->rflags,
+		   f->cs, f->ss);
+	log_always("rax %016lx rbx %016lx rcx %016lx rdx %016lx", f->rax, f->rbx, f->rcx, f->rdx);
+	log_always("rsi %016lx rdi %016lx rbp %016lx r8  %016lx", f->rsi, f->rdi, f->rbp, f->r8);
+	log_always("r9  %016lx r10 %016lx r11 %016lx r12 %016lx", f->r9, f->r10, f->r11, f->r12);
+	log_always("r13 %016lx r14 %016lx r15 %016lx", f->r13, f->r14, f->r15);
+	log_always("cr0 %016lx cr2 %016lx cr3 %016lx cr4 %016lx", read_cr0(), read_cr2(),
+		   read_cr3(), read_cr4());
 }
 
 /* What a page fault was about, from its error code (SDM 3A 4.7). */
@@ -163,11 +180,11 @@ void panic_trap(const struct trap_frame *f)
 	log_err("PANIC on CPU %u, task %s: exception %lu, %s, error code %#lx", this_cpu()->id,
 		task_name(), f->vector, name ? name : "reserved", f->error_code);
 	if (f->vector == EXC_PF)
-		log_err("%s %016lx, which is %s", fault_access(f->error_code), read_cr2(),
-			f->error_code & PFERR_PRESENT ? "not allowed" : "not mapped");
+		log_always("%s %016lx, which is %s", fault_access(f->error_code), read_cr2(),
+			   f->error_code & PFERR_PRESENT ? "not allowed" : "not mapped");
 	/* A stack that runs into its guard page cannot take the page fault: it becomes a #DF. */
 	if ((f->vector == EXC_DF || f->vector == EXC_PF) && task_stack_guard(read_cr2()))
-		log_err("the stack of task %s is used up (16 KiB)", task_name());
+		log_always("the stack of task %s is used up (16 KiB)", task_name());
 	print_registers(f);
 	backtrace(f->rip, f->rbp);
 	panic_end();

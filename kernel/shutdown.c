@@ -4,6 +4,7 @@
 #include "kernel/cpu.h"
 #include "kernel/log.h"
 #include "kernel/params.h"
+#include "lib/printf.h"
 
 #define QEMU_DEBUG_EXIT_PORT 0xf4
 #define QEMU_SUCCESS	     0x10
@@ -18,6 +19,18 @@ static void exit_bochs(int status)
 		outb(BOCHS_PORT, 'D');
 	for (const char *s = "Shutdown"; *s; s++)
 		outb(BOCHS_PORT, (u8)*s);
+}
+
+void machine_refuse(const char *fmt, ...)
+{
+	char text[768];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	log_err("%s", text);
+	machine_exit(1);
 }
 
 void machine_exit(int status)

@@ -12,3 +12,6 @@
 #define EXIT_STATUS_PANIC 0x5f
 
 __noreturn void machine_exit(int status);
+
+/* For what the machine or its user must change: one line, an error, then status 1. */
+__noreturn __printf(1, 2) void machine_refuse(const char *fmt, ...);

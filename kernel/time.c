@@ -2,7 +2,7 @@
 /* The time-stamp counter as a clock. */
 #include "kernel/time.h"
 #include "kernel/cpu.h"
-#include "kernel/panic.h"
+#include "kernel/shutdown.h"
 
 /* The 8254's channel 2, whose gate and output are in port 61h. */
 #define PIT_HZ	     1193182u
@@ -75,7 +75,7 @@ void time_init(void)
 	if (!clock.hz)
 		clock.hz = cpuid_frequency();
 	if (!clock.hz)
-		panic("no clock: neither the PIT nor CPUID 15h tells the TSC's frequency");
+		machine_refuse("no clock: neither the PIT nor CPUID 15h tells the TSC's frequency");
 	clock.mult = (NSEC_PER_SEC << 32) / clock.hz;
 	clock.start = rdtsc();
 }

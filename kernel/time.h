@@ -8,7 +8,7 @@
 #define NSEC_PER_MSEC 1000000ull
 #define NSEC_PER_USEC 1000ull
 
-/* Measures the counter. A panic when neither the PIT nor CPUID can tell its frequency. */
+/* Measures the counter. Ends the machine when neither the PIT nor CPUID can tell its frequency. */
 void time_init(void);
 
 /* Nanoseconds since time_init; 0 before. Does not go backwards on one processor. */

@@ -129,7 +129,7 @@ void trace_dump(void)
 	u64 i = end > DUMP_LAST ? end - DUMP_LAST : 0;
 
 	if (end)
-		log_err("last trace events:");
+		log_always("last trace events:");
 	for (; i < end; i++)
 		print_record(&ring[i % RING_SIZE]);
 }
