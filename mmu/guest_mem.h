@@ -5,8 +5,9 @@
  * page dirty and honours the tracking of L1's page tables.
  *
  * All functions: 0, or -EFAULT when any part lies outside of the slots (for writes: or in a
- * read-only slot); then nothing was read or written. No lock may be held but slots_lock; a
- * write to a tracked gfn takes mmu_lock for writing.
+ * read-only slot); then nothing was read or written. Reading takes no lock and may be done under
+ * any: slots do not change while the VM runs. For writing no lock may be held but slots_lock; it
+ * takes mmu_lock for reading, and when the gfn is tracked for writing.
  */
 #pragma once
 
@@ -19,6 +20,11 @@ int __must_check guest_write(struct mmu *mmu, gpa_t gpa, const void *src, size_t
  * memory no longer holds @old.
  */
 int __must_check guest_cmpxchg(struct mmu *mmu, gpa_t gpa, u64 old, u64 new, int size);
+/*
+ * The same for setting A and D in an entry of a page table of the guest's: what the tables grant
+ * does not shrink by that, so a shadow of them stays right and tracking is left alone.
+ */
+int __must_check guest_set_ad(struct mmu *mmu, gpa_t gpa, u64 old, u64 new, int size);
 /*
  * One aligned load of 4 or 8 bytes, atomic against the guest's stores.
  */

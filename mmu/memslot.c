@@ -96,8 +96,6 @@ static void publish_slot(struct mmu *mmu, struct memslot *slot)
 	rwlock_write_lock(&mmu->lock);
 	mmu->slots[mmu->nr_slots++] = *slot;
 	mmu->guest_pages += slot->npages;
-	if (!mmu->cfg.max_shadow_pages)
-		mmu->max_shadow_pages = MAX(mmu->guest_pages / 50, (u64)SHADOW_PAGES_MIN);
 	rwlock_write_unlock(&mmu->lock);
 }
 
@@ -185,6 +183,18 @@ hpa_t memslot_hpa(const struct memslot *slot, gfn_t gfn, int *level)
 	if (level)
 		*level = PG_LEVEL_4K;
 	return (hpa_t){page & ~PAGE_GIVEN};
+}
+
+bool memslot_tracked_inside(const struct memslot *slot, gfn_t gfn, int level)
+{
+	u64 first = ALIGN_DOWN(gfn.v, LEVEL_PAGES(level)), end = first + LEVEL_PAGES(level);
+
+	first = MAX(first, slot->base.v);
+	end = MIN(end, slot->base.v + slot->npages);
+	for (u64 i = first - slot->base.v; i < end - slot->base.v; i++)
+		if (READ_ONCE(slot->write_track[i]))
+			return true;
+	return false;
 }
 
 int memslot_max_level(const struct mmu *mmu, const struct memslot *slot, gfn_t gfn)

@@ -73,3 +73,5 @@ u64 memslot_index(const struct memslot *slot, gfn_t gfn, int level);
 u64 memslot_entries(const struct memslot *slot, int level);
 /* Largest level that may map @gfn at all: host memory, slot ends, tracking, dirty log. */
 int memslot_max_level(const struct mmu *mmu, const struct memslot *slot, gfn_t gfn);
+/* True when writes to any gfn within the page of @level that holds @gfn are caught. mmu_lock. */
+bool memslot_tracked_inside(const struct memslot *slot, gfn_t gfn, int level);

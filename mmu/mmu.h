@@ -48,7 +48,6 @@ struct mmu_config {
 };
 
 #define SHADOW_HASH_BITS 10
-#define SHADOW_PAGES_MIN 64 /* the least that max_shadow_pages becomes by itself */
 
 struct split_caches;
 

@@ -41,14 +41,15 @@ typedef int (*pt_translate_fn)(void *ctx, u64 addr, u32 access, gpa_t *gpa);
  * (ACC_READ, or with ACC_WRITE, ACC_EXEC, ACC_USER).
  * Returns 0 and fills @w; -EFAULT when the architecture gives a fault (w->error says which).
  * A table outside of the guest's memory reads as all ones.
- * Locks: none needed; may take mmu_lock for writing when an A/D update hits a tracked table.
+ * A table that cannot be written (read-only slot) keeps its A/D bits; the walk goes on.
+ * No lock may be held but slots_lock; takes mmu_lock for reading to set A/D.
  */
 int __must_check pt_walk(struct mmu *mmu, const struct pt_mode *mode, gpa_t root, u64 addr,
 			 u32 access, struct pt_walk *w);
 
 /*
  * The same for tables whose addresses are L2-physical: each is passed through @translate,
- * which returns 0 or -EFAULT. Used to fetch L2's instructions.
+ * which returns 0 or -EFAULT. Used to fetch L2's instructions. @w->gpa is then L2-physical, too.
  */
 int __must_check pt_walk_nested(struct mmu *mmu, const struct pt_mode *mode, u64 root, u64 addr,
 				u32 access, pt_translate_fn translate, void *ctx,

@@ -11,8 +11,8 @@
  * Walks the entries of the tree that map [start, end), from the root down, skipping nothing:
  * tdp_for_each(it, mmu, min_level, start, end) visits each entry of level >= min_level, present
  * or not, a table's entry before its contents. The body may change the entry (then it must
- * set it.old to the new value); tdp_iter_restart() continues at the same gfn from the root
- * after the lock was dropped.
+ * set it.old to the new value). After the lock was dropped it calls tdp_iter_restart() and
+ * continues: the walk comes down from the root again to the same gfn.
  */
 struct tdp_iter {
 	struct mmu *mmu;
@@ -25,6 +25,7 @@ struct tdp_iter {
 	int level;
 	int min_level;
 	bool valid;
+	bool restarted;
 };
 void tdp_iter_start(struct tdp_iter *it, struct mmu *mmu, int min_level, u64 start, u64 end);
 void tdp_iter_next(struct tdp_iter *it);
@@ -49,7 +50,18 @@ void tdp_wrprot_range(struct mmu *mmu, u64 start, u64 end, struct flush_batch *b
 /* Removes W from the 4K leaves base + n for each bit n set in @mask, and from a huge leaf over them. */
 void tdp_wrprot_masked(struct mmu *mmu, u64 base, u64 mask, struct flush_batch *b);
 
-struct split_caches;
+/*
+ * Replaces the huge leaf *@old at @pos by @page, filled with exactly what it maps. False: *@old,
+ * as it is now, is a leaf no more, and @page is not zero any more. mmu_lock (read) is enough.
+ */
+bool tdp_split_spte(const struct spte_pos *pos, u64 *old, u64 *page, struct flush_batch *b);
+/* Where the iterator stands. */
+static inline struct spte_pos tdp_iter_pos(const struct tdp_iter *it)
+{
+	return (struct spte_pos){.mmu = it->mmu, .sptep = it->sptep, .gfn = {it->gfn},
+				 .level = it->level};
+}
+
 /*
  * Splits each huge leaf that overlaps [start, end) down to 4K, first 1G then 2M. Requires
  * slots_lock and mmu_lock for writing; both may be dropped and taken again inside (mmu_lock: to

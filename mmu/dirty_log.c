@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Dirty logging. The order that loses no write: a page is made read-only and the flush paid before
+ * anybody may rely on its bit being clear, and bits are taken before that, all under mmu_lock.
+ */
+#include "mmu/dirty_log.h"
+
+#include "lib/bitmap.h"
+#include "mmu/env.h"
+#include "mmu/shadow_mmu.h"
+#include "mmu/split.h"
+#include "mmu/tdp_mmu.h"
+
+/* So many words are cleared before the lock is offered to others. */
+#define CLEAR_WORDS 64
+
+void dirty_log_mark_range(struct memslot *slot, gfn_t gfn, u64 npages)
+{
+	u64 *map = __atomic_load_n(&slot->dirty_bitmap, __ATOMIC_ACQUIRE);
+	u64 first = gfn.v - slot->base.v, last = first + npages - 1;
+
+	if (!map || !npages)
+		return;
+	for (u64 w = first / 64; w <= last / 64; w++)
+		__atomic_fetch_or(&map[w], bitmap_word_mask(w, first, last), __ATOMIC_RELAXED);
+}
+
+/* --- tracking by write protection --------------------------------------------------------- */
+
+static void wp_arm_range(struct mmu *mmu, struct memslot *slot, u64 start, u64 end,
+			 struct flush_batch *b)
+{
+	tdp_wrprot_range(mmu, start, end, b);
+	if (mmu->nested_used)
+		shadow_wrprot_range(mmu, slot, start, end, b);
+}
+
+static void wp_arm_masked(struct mmu *mmu, struct memslot *slot, u64 base, u64 mask,
+			  struct flush_batch *b)
+{
+	tdp_wrprot_masked(mmu, base, mask, b);
+	if (mmu->nested_used)
+		shadow_wrprot_masked(mmu, slot, base, mask, b);
+}
+
+const struct dirty_tracker dirty_tracker_wp = {
+	.name = "write protection",
+	.arm_range = wp_arm_range,
+	.arm_masked = wp_arm_masked,
+};
+
+static const struct dirty_tracker *tracker_of(const struct memslot *slot)
+{
+	(void)slot;
+	return &dirty_tracker_wp;
+}
+
+/* --- on and off --------------------------------------------------------------------------- */
+
+/* What cannot be split stays huge, correct and tracked; the statistics tell. May drop the lock. */
+static int split_range(struct mmu *mmu, struct memslot *slot, u64 start, u64 end,
+		       struct flush_batch *b)
+{
+	int err, nested = 0;
+
+	if (!mmu->cfg.eager_page_split)
+		return 0;
+	err = tdp_split_range(mmu, start, end, b);
+	if (mmu->nested_used)
+		nested = nested_split_range(mmu, slot, start, end, b);
+	return nested ? nested : err;
+}
+
+static u64 *alloc_bitmap(const struct memslot *slot, enum dirty_log_mode mode)
+{
+	u64 *map = env_alloc(BITMAP_WORDS(slot->npages) * sizeof(u64));
+
+	if (map && mode == DIRTY_INITIALLY_SET)
+		bitmap_set_range(map, 0, slot->npages);
+	return map;
+}
+
+static int enable_locked(struct mmu *mmu, struct memslot *slot, enum dirty_log_mode mode)
+{
+	u64 start = slot->base.v, end = start + slot->npages;
+	struct flush_batch b = FLUSH_BATCH_INIT;
+	u64 *map;
+	int split = 0;
+
+	if (slot->dirty_bitmap)
+		return -EEXIST;
+	map = alloc_bitmap(slot, mode);
+	if (!map)
+		return -ENOMEM;
+	rwlock_write_lock(&mmu->lock);
+	slot->dirty_initially_set = mode == DIRTY_INITIALLY_SET;
+	/* From now on faults map 4K and mark what they make writable. */
+	__atomic_store_n(&slot->dirty_bitmap, map, __ATOMIC_RELEASE);
+	if (mode == DIRTY_PROTECT_ALL) {
+		split = split_range(mmu, slot, start, end, &b);
+		tracker_of(slot)->arm_range(mmu, slot, start, end, &b);
+	}
+	flush_pay(mmu, &b);
+	rwlock_write_unlock(&mmu->lock);
+	env_trace(MMU_EV_log, slot->id, 1, mode, (u64)split);
+	return 0;
+}
+
+int dirty_log_enable(struct mmu *mmu, struct memslot *slot, enum dirty_log_mode mode)
+{
+	int err;
+
+	mutex_lock(&mmu->slots_lock);
+	err = enable_locked(mmu, slot, mode);
+	mutex_unlock(&mmu->slots_lock);
+	return err;
+}
+
+void dirty_log_disable(struct mmu *mmu, struct memslot *slot)
+{
+	u64 start = slot->base.v, end = start + slot->npages;
+	struct flush_batch b = FLUSH_BATCH_INIT;
+	u64 *map;
+
+	mutex_lock(&mmu->slots_lock);
+	rwlock_write_lock(&mmu->lock);
+	map = slot->dirty_bitmap;
+	/* Whoever marks holds mmu_lock: after this nobody has the pointer any more. */
+	__atomic_store_n(&slot->dirty_bitmap, NULL, __ATOMIC_RELEASE);
+	if (map) {
+		tdp_recover_range(mmu, start, end, &b);
+		if (mmu->nested_used)
+			nested_recover_range(mmu, slot, start, end, &b);
+	}
+	flush_pay(mmu, &b);
+	rwlock_write_unlock(&mmu->lock);
+	env_free(map);
+	env_trace(MMU_EV_log, slot->id, 0, slot->dirty_initially_set, 0);
+	mutex_unlock(&mmu->slots_lock);
+}
+
+/* --- read and clear ------------------------------------------------------------------------- */
+
+/* Arms the pages of bitmap word @word; the trackers want gfns aligned by 64, a slot may not be. */
+static void arm_word(struct mmu *mmu, struct memslot *slot, u64 word, u64 mask,
+		     struct flush_batch *b)
+{
+	u64 gfn = slot->base.v + word * 64, shift = gfn % 64;
+	const struct dirty_tracker *tracker = tracker_of(slot);
+
+	if (mask << shift)
+		tracker->arm_masked(mmu, slot, gfn - shift, mask << shift, b);
+	if (shift && mask >> (64 - shift))
+		tracker->arm_masked(mmu, slot, gfn - shift + 64, mask >> (64 - shift), b);
+}
+
+static u64 clear_words(struct mmu *mmu, struct memslot *slot, u64 word, u64 count, u64 *out)
+{
+	struct flush_batch b = FLUSH_BATCH_INIT;
+	u64 dirty = 0;
+
+	for (u64 i = 0; i < count; i++) {
+		out[i] = bitmap_take_word_atomic(slot->dirty_bitmap, word + i);
+		if (!out[i])
+			continue;
+		dirty += popcount64(out[i]);
+		arm_word(mmu, slot, word + i, out[i], &b);
+		if (i % CLEAR_WORDS == CLEAR_WORDS - 1 &&
+		    (env_need_resched() || rwlock_contended(&mmu->lock))) {
+			flush_pay(mmu, &b);
+			rwlock_write_unlock(&mmu->lock);
+			env_resched();
+			rwlock_write_lock(&mmu->lock);
+		}
+	}
+	flush_pay(mmu, &b);
+	return dirty;
+}
+
+/* In initially-set mode pages are still huge where nothing was cleared yet. */
+static void split_before_clear(struct mmu *mmu, struct memslot *slot, u64 first, u64 npages)
+{
+	struct flush_batch b = FLUSH_BATCH_INIT;
+	u64 start = slot->base.v + first;
+
+	/* What stays huge is write-protected as a whole when it is armed. */
+	(void)!split_range(mmu, slot, start, start + npages, &b);
+	flush_pay(mmu, &b);
+}
+
+u64 dirty_log_read_clear(struct mmu *mmu, struct memslot *slot, u64 first, u64 npages, u64 *out)
+{
+	u64 words = BITMAP_WORDS(npages), dirty = 0;
+
+	assert(first % 64 == 0 && first + npages <= slot->npages &&
+	       (npages % 64 == 0 || first + npages == slot->npages));
+	for (u64 i = 0; i < words; i++)
+		out[i] = 0;
+	mutex_lock(&mmu->slots_lock);
+	rwlock_write_lock(&mmu->lock);
+	if (slot->dirty_bitmap) {
+		if (slot->dirty_initially_set)
+			split_before_clear(mmu, slot, first, npages);
+		dirty = clear_words(mmu, slot, first / 64, words, out);
+	}
+	rwlock_write_unlock(&mmu->lock);
+	env_trace(MMU_EV_log_clear, slot->id, first, npages, dirty);
+	mutex_unlock(&mmu->slots_lock);
+	return dirty;
+}
+
+u64 dirty_log_count(struct mmu *mmu, struct memslot *slot)
+{
+	u64 n = 0;
+
+	mutex_lock(&mmu->slots_lock);
+	if (slot->dirty_bitmap)
+		n = bitmap_count(slot->dirty_bitmap, slot->npages);
+	mutex_unlock(&mmu->slots_lock);
+	return n;
+}

@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: MIT
+/*
+ * L0's reads and writes of guest memory. A write is made first and marked dirty afterwards, both
+ * under mmu_lock: whoever takes the dirty bit reads the memory later, and sees the write.
+ */
+#include "mmu/guest_mem.h"
+
+#include "lib/string.h"
+#include "mmu/dirty_log.h"
+#include "mmu/env.h"
+#include "mmu/mmu.h"
+#include "mmu/shadow_mmu.h"
+
+/* Bytes of @len that lie in the page of @gpa. */
+static size_t page_part(gpa_t gpa, size_t len)
+{
+	return MIN(len, (size_t)(PAGE_SIZE - gpa.v % PAGE_SIZE));
+}
+
+static void *page_va(const struct memslot *slot, gpa_t gpa)
+{
+	return (char *)env_va(memslot_hpa(slot, gpa_to_gfn(gpa), NULL)) + gpa.v % PAGE_SIZE;
+}
+
+static int check_range(struct mmu *mmu, gpa_t gpa, size_t len, bool write)
+{
+	if (len && gpa.v + len - 1 < gpa.v)
+		return -EFAULT;
+	while (len) {
+		size_t part = page_part(gpa, len);
+		const struct memslot *slot = memslot_find(mmu, gpa_to_gfn(gpa));
+
+		if (!slot || (write && (slot->flags & MEMSLOT_READONLY)))
+			return -EFAULT;
+		gpa.v += part;
+		len -= part;
+	}
+	return 0;
+}
+
+int guest_read(struct mmu *mmu, gpa_t gpa, void *dst, size_t len)
+{
+	int err = check_range(mmu, gpa, len, false);
+
+	while (!err && len) {
+		size_t part = page_part(gpa, len);
+
+		memcpy(dst, page_va(memslot_find(mmu, gpa_to_gfn(gpa)), gpa), part);
+		dst = (char *)dst + part;
+		gpa.v += part;
+		len -= part;
+	}
+	return err;
+}
+
+int guest_read_entry(struct mmu *mmu, gpa_t gpa, u64 *entry, int size)
+{
+	const struct memslot *slot = memslot_find(mmu, gpa_to_gfn(gpa));
+	const void *p;
+
+	if (!slot || !IS_ALIGNED(gpa.v, (u64)size))
+		return -EFAULT;
+	p = page_va(slot, gpa);
+	*entry = size == 4 ? READ_ONCE(*(const u32 *)p) : READ_ONCE(*(const u64 *)p);
+	return 0;
+}
+
+/*
+ * Takes mmu_lock for a write to @gfn: for reading, so that neither tracking nor the dirty log change
+ * under it; for writing when the gfn is tracked, and then ends the tracking. True: for writing.
+ */
+static bool lock_for_write(struct mmu *mmu, struct memslot *slot, gfn_t gfn, struct flush_batch *b)
+{
+	rwlock_read_lock(&mmu->lock);
+	if (!slot->write_track[gfn.v - slot->base.v])
+		return false;
+	rwlock_read_unlock(&mmu->lock);
+	rwlock_write_lock(&mmu->lock);
+	shadow_track_write(mmu, slot, gfn, b);
+	return true;
+}
+
+static void unlock_after_write(struct mmu *mmu, bool exclusive, struct flush_batch *b)
+{
+	if (!exclusive) {
+		rwlock_read_unlock(&mmu->lock);
+		return;
+	}
+	flush_pay(mmu, b);
+	rwlock_write_unlock(&mmu->lock);
+}
+
+int guest_write(struct mmu *mmu, gpa_t gpa, const void *src, size_t len)
+{
+	int err = check_range(mmu, gpa, len, true);
+
+	while (!err && len) {
+		struct flush_batch b = FLUSH_BATCH_INIT;
+		size_t part = page_part(gpa, len);
+		gfn_t gfn = gpa_to_gfn(gpa);
+		struct memslot *slot = memslot_find(mmu, gfn);
+		bool exclusive = lock_for_write(mmu, slot, gfn, &b);
+
+		memcpy(page_va(slot, gpa), src, part);
+		dirty_log_mark(slot, gfn);
+		unlock_after_write(mmu, exclusive, &b);
+		src = (const char *)src + part;
+		gpa.v += part;
+		len -= part;
+	}
+	return err;
+}
+
+static bool exchange(void *p, u64 old, u64 new, int size)
+{
+	u32 old32 = (u32)old;
+
+	if (size == 4)
+		return __atomic_compare_exchange_n((u32 *)p, &old32, (u32)new, false,
+						   __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+	return __atomic_compare_exchange_n((u64 *)p, &old, new, false, __ATOMIC_SEQ_CST,
+					   __ATOMIC_SEQ_CST);
+}
+
+static int cmpxchg(struct mmu *mmu, gpa_t gpa, u64 old, u64 new, int size, bool tracking)
+{
+	struct flush_batch b = FLUSH_BATCH_INIT;
+	gfn_t gfn = gpa_to_gfn(gpa);
+	struct memslot *slot = memslot_find(mmu, gfn);
+	bool exclusive = false, done;
+
+	if (!slot || (slot->flags & MEMSLOT_READONLY) || !IS_ALIGNED(gpa.v, (u64)size))
+		return -EFAULT;
+	if (tracking)
+		exclusive = lock_for_write(mmu, slot, gfn, &b);
+	else
+		rwlock_read_lock(&mmu->lock);
+	done = exchange(page_va(slot, gpa), old, new, size);
+	if (done)
+		dirty_log_mark(slot, gfn);
+	unlock_after_write(mmu, exclusive, &b);
+	return done ? 0 : -EAGAIN;
+}
+
+int guest_cmpxchg(struct mmu *mmu, gpa_t gpa, u64 old, u64 new, int size)
+{
+	return cmpxchg(mmu, gpa, old, new, size, true);
+}
+
+int guest_set_ad(struct mmu *mmu, gpa_t gpa, u64 old, u64 new, int size)
+{
+	return cmpxchg(mmu, gpa, old, new, size, false);
+}

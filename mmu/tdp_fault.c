@@ -1,0 +1,241 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Faults of L1. Many vCPUs run here at once under the read side of mmu_lock, so each step is a
+ * compare-and-exchange that only ever grants more; who loses looks again. Taking rights away is
+ * for the write side.
+ */
+#include "lib/string.h"
+#include "mmu/dirty_log.h"
+#include "mmu/env.h"
+#include "mmu/pt_walk.h"
+#include "mmu/shadow_mmu.h"
+#include "mmu/tdp_mmu.h"
+
+/* Tracking that comes back at once: let the guest run in between. */
+#define TRACK_RETRIES 4
+
+#define STEP_DOWN 100 /* beyond every fault_result: the entry leads to a table */
+
+struct tdp_fault {
+	struct mmu *mmu;
+	gfn_t gfn;
+	bool write, exec;
+
+	struct memslot *slot;
+	int max_level;
+	u32 access;	/* what a new leaf grants */
+	void *page;	/* zeroed, for a new table; allocated while no lock is held */
+	bool no_memory; /* there is none to be had */
+	int level;	/* where it ended, for the trace */
+	struct flush_batch b;
+};
+
+static u32 needed_access(const struct tdp_fault *f)
+{
+	return ACC_READ | (f->write ? ACC_WRITE : 0) | (f->exec ? ACC_EXEC : 0);
+}
+
+static bool grants(const struct tdp_fault *f, u64 spte)
+{
+	return spte_present(f->mmu, spte) && !(needed_access(f) & ~spte_access(f->mmu, spte));
+}
+
+static bool page_is_dirty(const struct memslot *slot, gfn_t gfn)
+{
+	u64 i = gfn.v - slot->base.v;
+
+	return READ_ONCE(slot->dirty_bitmap[i / 64]) & BIT(i % 64);
+}
+
+/*
+ * A leaf of a logged slot becomes writable only together with its dirty bit; whoever takes the
+ * bit holds mmu_lock for writing and makes it read-only again.
+ */
+static u32 fault_access(const struct tdp_fault *f)
+{
+	const struct memslot *slot = f->slot;
+
+	if ((slot->flags & MEMSLOT_READONLY) || slot->write_track[f->gfn.v - slot->base.v])
+		return ACC_ALL & ~ACC_WRITE;
+	if (slot->dirty_bitmap && !f->write && !page_is_dirty(slot, f->gfn))
+		return ACC_ALL & ~ACC_WRITE;
+	return ACC_ALL;
+}
+
+static int spurious(struct tdp_fault *f)
+{
+	mmu_stat_add(&f->mmu->stats.pf_spurious, 1);
+	return FAULT_FIXED;
+}
+
+/* Maps at the iterator's level. -EAGAIN when the entry changed first. */
+static int map_leaf(struct tdp_fault *f, struct tdp_iter *it)
+{
+	const struct pt_format *fmt = f->mmu->cfg.fmt;
+	struct spte_pos pos = tdp_iter_pos(it);
+	u64 keep = 0, size = LEVEL_SIZE(it->level);
+	hpa_t hpa = memslot_hpa(f->slot, f->gfn, NULL);
+	u32 access = f->access;
+
+	if (grants(f, it->old))
+		return spurious(f);
+	if (it->level > PG_LEVEL_4K && f->mmu->cfg.nx_huge_pages)
+		access &= ~ACC_EXEC;
+	if (spte_present(f->mmu, it->old)) {
+		access |= spte_access(f->mmu, it->old);
+		keep = it->old & (fmt->accessed | fmt->dirty);
+	}
+	if (f->write)
+		dirty_log_mark(f->slot, f->gfn);
+	hpa.v &= ~(size - 1);
+	if (!spte_cmpxchg(&pos, &it->old, spte_make_leaf(f->mmu, hpa, it->level, access) | keep,
+			  NULL, &f->b))
+		return -EAGAIN;
+	if (keep && f->write && f->slot->dirty_bitmap)
+		mmu_stat_add(&f->mmu->stats.dirty_faults, 1);
+	mmu_stat_add(&f->mmu->stats.pf_fixed, 1);
+	return FAULT_FIXED;
+}
+
+static int install_table(struct tdp_fault *f, struct tdp_iter *it)
+{
+	struct spte_pos pos = tdp_iter_pos(it);
+	u64 new;
+
+	if (!f->page)
+		return -ENOMEM;
+	new = spte_make_table(f->mmu, f->page);
+	if (spte_cmpxchg(&pos, &it->old, new, NULL, &f->b)) {
+		f->page = NULL;
+		it->old = new;
+	}
+	return -EAGAIN;
+}
+
+/*
+ * No memory to split the huge leaf of a logged slot for this write: then all of it counts as dirty
+ * and becomes writable. Not where L1's tables inside must stay protected.
+ */
+static int keep_huge(struct tdp_fault *f, struct tdp_iter *it)
+{
+	struct spte_pos pos = tdp_iter_pos(it);
+	u64 new;
+
+	if (!f->write || f->exec || !f->slot->dirty_bitmap ||
+	    memslot_tracked_inside(f->slot, f->gfn, it->level))
+		return -ENOMEM;
+	dirty_log_mark_range(f->slot, (gfn_t){it->gfn}, LEVEL_PAGES(it->level));
+	new = spte_make_leaf(f->mmu, spte_hpa(f->mmu, it->old & ~(LEVEL_SIZE(it->level) - 1)),
+			     it->level, spte_access(f->mmu, it->old) | ACC_WRITE);
+	if (!spte_cmpxchg(&pos, &it->old, new, NULL, &f->b))
+		return -EAGAIN;
+	mmu_stat_add(&f->mmu->stats.dirty_faults, 1);
+	mmu_stat_add(&f->mmu->stats.pf_fixed, 1);
+	return FAULT_FIXED;
+}
+
+/* A huge leaf where only smaller ones may be now. */
+static int split_leaf(struct tdp_fault *f, struct tdp_iter *it)
+{
+	struct spte_pos pos = tdp_iter_pos(it);
+	u64 huge = it->old;
+
+	if (grants(f, it->old))
+		return spurious(f);
+	if (!f->page)
+		return f->no_memory ? keep_huge(f, it) : -ENOMEM;
+	if (!tdp_split_spte(&pos, &it->old, f->page, &f->b)) {
+		memset(f->page, 0, PAGE_SIZE);
+		return -EAGAIN;
+	}
+	it->old = spte_make_table(f->mmu, f->page);
+	f->page = NULL;
+	if (f->slot->dirty_bitmap && f->write)
+		mmu_stat_add(&f->mmu->stats.fault_split[MMU_TREE_TDP], 1);
+	else if (f->exec && f->mmu->cfg.nx_huge_pages)
+		mmu_stat_add(&f->mmu->stats.nx_lpage_splits, 1);
+	env_trace(MMU_EV_tdp_split, it->gfn, huge, (u64)it->level, 0);
+	return -EAGAIN;
+}
+
+static int fault_step(struct tdp_fault *f, struct tdp_iter *it)
+{
+	int r;
+
+	f->level = it->level;
+	do {
+		if (spte_present(f->mmu, it->old) && !spte_is_leaf(f->mmu, it->old, it->level))
+			return STEP_DOWN;
+		if (it->level <= f->max_level)
+			r = map_leaf(f, it);
+		else if (spte_present(f->mmu, it->old))
+			r = split_leaf(f, it);
+		else
+			r = install_table(f, it);
+	} while (r == -EAGAIN);
+	return r;
+}
+
+/* mmu_lock (read). -ENOMEM: a page is needed; -EBUSY: the write is to a tracked gfn. */
+static int fault_locked(struct tdp_fault *f)
+{
+	struct tdp_iter it;
+
+	f->slot = memslot_find(f->mmu, f->gfn);
+	if (!f->slot || (f->write && (f->slot->flags & MEMSLOT_READONLY)))
+		return FAULT_OUTSIDE;
+	if (f->write && f->slot->write_track[f->gfn.v - f->slot->base.v])
+		return -EBUSY;
+	f->access = fault_access(f);
+	f->max_level = memslot_max_level(f->mmu, f->slot, f->gfn);
+	if (f->exec && f->mmu->cfg.nx_huge_pages)
+		f->max_level = PG_LEVEL_4K;
+	tdp_for_each(it, f->mmu, PG_LEVEL_4K, f->gfn.v, f->gfn.v + 1) {
+		int r = fault_step(f, &it);
+
+		if (r != STEP_DOWN)
+			return r;
+	}
+	return FAULT_OUTSIDE; /* beyond what the root can map; no slot reaches there */
+}
+
+static int get_page(struct tdp_fault *f)
+{
+	f->page = env_page_alloc();
+	f->no_memory = !f->page;
+	return -EAGAIN;
+}
+
+/* L1 writes one of its nested tables: the shadow of it goes out of sync or away. */
+static int end_tracking(struct tdp_fault *f)
+{
+	struct mmu *mmu = f->mmu;
+
+	rwlock_write_lock(&mmu->lock);
+	shadow_track_write(mmu, f->slot, f->gfn, &f->b);
+	flush_pay(mmu, &f->b);
+	rwlock_write_unlock(&mmu->lock);
+	return -EAGAIN;
+}
+
+int mmu_tdp_fault(struct mmu *mmu, gpa_t gpa, u64 error)
+{
+	struct tdp_fault f = {.mmu = mmu, .gfn = gpa_to_gfn(gpa), .write = error & PFERR_W,
+			      .exec = error & PFERR_I};
+	int r, tracked = 0;
+
+	do {
+		rwlock_read_lock(&mmu->lock);
+		r = fault_locked(&f);
+		rwlock_read_unlock(&mmu->lock);
+		debug_assert(!f.b.owed);
+		if (r == -ENOMEM && !f.no_memory)
+			r = get_page(&f);
+		else if (r == -EBUSY)
+			r = tracked++ < TRACK_RETRIES ? end_tracking(&f) : FAULT_FIXED;
+	} while (r == -EAGAIN);
+	if (f.page)
+		env_page_free(f.page);
+	env_trace(MMU_EV_tdp_fault, gpa.v, error, (u64)r, (u64)f.level);
+	return r;
+}

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: MIT
+/* The TDP tree's life, and what takes rights away from it: zapping and write protection. */
+#include "mmu/tdp_mmu.h"
+
+#include "mmu/env.h"
+
+int tdp_init(struct mmu *mmu)
+{
+	mmu->tdp_root = env_page_alloc();
+	return mmu->tdp_root ? 0 : -ENOMEM;
+}
+
+/* Frees @table, whose entries are of @level, and the tables below. Depth: the format's levels. */
+static void free_tables(struct mmu *mmu, u64 *table, int level, struct flush_batch *b)
+{
+	for (int i = 0; i < TABLE_ENTRIES; i++)
+		if (spte_present(mmu, table[i]) && !spte_is_leaf(mmu, table[i], level))
+			free_tables(mmu, env_va(spte_hpa(mmu, table[i])), level - 1, b);
+	flush_defer_free(b, table, BIT(MMU_TREE_TDP));
+}
+
+void tdp_destroy(struct mmu *mmu)
+{
+	struct flush_batch b = FLUSH_BATCH_INIT;
+	struct spte_pos pos = {.mmu = mmu, .level = mmu->cfg.fmt->levels};
+
+	if (!mmu->tdp_root)
+		return;
+	rwlock_write_lock(&mmu->lock);
+	for (int i = 0; i < TABLE_ENTRIES; i++) {
+		u64 old;
+
+		pos.sptep = &mmu->tdp_root[i];
+		old = spte_set(&pos, 0, NULL, &b);
+		if (spte_present(mmu, old))
+			free_tables(mmu, env_va(spte_hpa(mmu, old)), pos.level - 1, &b);
+	}
+	flush_defer_free(&b, mmu->tdp_root, BIT(MMU_TREE_TDP));
+	mmu->tdp_root = NULL;
+	flush_pay(mmu, &b);
+	rwlock_write_unlock(&mmu->lock);
+}
+
+void tdp_zap_range(struct mmu *mmu, u64 start, u64 end, struct flush_batch *b)
+{
+	struct tdp_iter it;
+
+	debug_assert(rwlock_held_write(&mmu->lock));
+	tdp_for_each(it, mmu, PG_LEVEL_4K, start, end) {
+		struct spte_pos pos = tdp_iter_pos(&it);
+
+		if (!spte_is_leaf(mmu, it.old, it.level))
+			continue;
+		spte_set(&pos, 0, NULL, b);
+		it.old = 0;
+	}
+}
+
+void tdp_write_protect_gfn(struct mmu *mmu, gfn_t gfn, struct flush_batch *b)
+{
+	struct tdp_iter it;
+
+	debug_assert(rwlock_held_write(&mmu->lock));
+	tdp_for_each(it, mmu, PG_LEVEL_4K, gfn.v, gfn.v + 1) {
+		struct spte_pos pos = tdp_iter_pos(&it);
+
+		if (!spte_is_leaf(mmu, it.old, it.level))
+			continue;
+		if (it.level == PG_LEVEL_4K) {
+			spte_clear_bits(&pos, mmu->cfg.fmt->write, b);
+		} else {
+			spte_set(&pos, 0, NULL, b);
+			it.old = 0;
+		}
+	}
+}
+
+/* Removes W from what the table entry or huge leaf at @it maps of [start, end). */
+static void wrprot_entry(struct tdp_iter *it, u64 start, u64 end, struct flush_batch *b)
+{
+	struct mmu *mmu = it->mmu;
+	struct spte_pos pos = tdp_iter_pos(it);
+	u64 first = MAX(start, it->gfn), last = MIN(end, it->gfn + LEVEL_PAGES(it->level)) - 1;
+
+	if (spte_is_leaf(mmu, it->old, it->level))
+		spte_clear_bits(&pos, mmu->cfg.fmt->write, b);
+	else if (it->level == PG_LEVEL_2M && spte_present(mmu, it->old))
+		spte_wrprot_table(mmu, env_va(spte_hpa(mmu, it->old)), first - it->gfn,
+				  last - it->gfn, b);
+}
+
+void tdp_wrprot_range(struct mmu *mmu, u64 start, u64 end, struct flush_batch *b)
+{
+	struct tdp_iter it;
+
+	debug_assert(rwlock_held_write(&mmu->lock));
+	tdp_for_each(it, mmu, PG_LEVEL_2M, start, end)
+		wrprot_entry(&it, start, end, b);
+}
+
+void tdp_wrprot_masked(struct mmu *mmu, u64 base, u64 mask, struct flush_batch *b)
+{
+	struct tdp_iter it;
+
+	debug_assert(rwlock_held_write(&mmu->lock));
+	/* Aligned by 64: all under one entry of level 2 or above. */
+	tdp_for_each(it, mmu, PG_LEVEL_2M, base, base + 1) {
+		for (u64 left = mask; left; left &= left - 1) {
+			u64 gfn = base + (u64)__builtin_ctzll(left);
+
+			wrprot_entry(&it, gfn, gfn + 1, b);
+		}
+	}
+}

@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Changing the size of the TDP tree's leaves: splitting eagerly, and joining again. A split table
+ * maps exactly what the leaf mapped and is complete before it is seen, so it owes no flush.
+ */
+#include "mmu/env.h"
+#include "mmu/split.h"
+#include "mmu/tdp_mmu.h"
+
+bool tdp_split_spte(const struct spte_pos *pos, u64 *old, u64 *page, struct flush_batch *b)
+{
+	u64 new = spte_make_table(pos->mmu, page);
+
+	while (spte_is_leaf(pos->mmu, *old, pos->level)) {
+		/* Each time anew from what is there now: the processor may have set D. */
+		spte_fill_split(pos->mmu, page, *old, pos->level);
+		if (spte_cmpxchg(pos, old, new, NULL, b))
+			return true;
+	}
+	return false;
+}
+
+/* Drops mmu_lock for @why and comes back to where the walk was. */
+static int with_lock_dropped(struct tdp_iter *it, struct flush_batch *b, int (*why)(struct mmu *))
+{
+	struct mmu *mmu = it->mmu;
+	int r;
+
+	flush_pay(mmu, b);
+	rwlock_write_unlock(&mmu->lock);
+	r = why(mmu);
+	rwlock_write_lock(&mmu->lock);
+	tdp_iter_restart(it);
+	return r;
+}
+
+static int let_others_run(struct mmu *mmu)
+{
+	(void)mmu;
+	env_resched();
+	return 0;
+}
+
+static int fill_caches(struct mmu *mmu)
+{
+	return split_caches_fill(mmu, SPLIT_CAPACITY_PAGES, 0, 0);
+}
+
+/* True when the lock was dropped for others; @last keeps the walk from doing so without progress. */
+static bool yield_to_others(struct tdp_iter *it, struct flush_batch *b, u64 *last)
+{
+	if (it->next_gfn == *last || (!env_need_resched() && !rwlock_contended(&it->mmu->lock)))
+		return false;
+	*last = it->next_gfn;
+	with_lock_dropped(it, b, let_others_run);
+	return true;
+}
+
+static void split_one(struct tdp_iter *it, void *page, struct flush_batch *b)
+{
+	struct mmu *mmu = it->mmu;
+	struct spte_pos pos = tdp_iter_pos(it);
+	u64 huge = it->old;
+
+	/* Under the write lock a huge leaf stays one. */
+	if (!tdp_split_spte(&pos, &it->old, page, b))
+		assert(!"a huge leaf vanished under mmu_lock");
+	it->old = spte_make_table(mmu, page);
+	mmu_stat_add(&mmu->stats.split[MMU_TREE_TDP][it->level - PG_LEVEL_2M], 1);
+	env_trace(MMU_EV_tdp_split, it->gfn, huge, (u64)it->level, 0);
+}
+
+static int split_level(struct mmu *mmu, int level, u64 start, u64 end, struct flush_batch *b)
+{
+	struct mmu_caches *c = &mmu->split->caches;
+	u64 last_yield = ~0ull, without = ~0ull; /* gfn for which no page could be had */
+	struct tdp_iter it;
+	int err = 0;
+
+	tdp_for_each(it, mmu, level, start, end) {
+		if (yield_to_others(&it, b, &last_yield))
+			continue;
+		if (it.level != level || !spte_is_leaf(mmu, it.old, level))
+			continue;
+		if (c->nr_pages) {
+			split_one(&it, c->pages[--c->nr_pages], b);
+		} else if (it.gfn != without) {
+			u64 gfn = it.gfn;
+
+			if (with_lock_dropped(&it, b, fill_caches) && !c->nr_pages)
+				without = gfn;
+		} else {
+			err = -ENOMEM;
+			mmu_stat_add(&mmu->stats.split_enomem, 1);
+			env_trace(MMU_EV_tdp_split, it.gfn, it.old, (u64)level, (u64)err);
+		}
+	}
+	return err;
+}
+
+int tdp_split_range(struct mmu *mmu, u64 start, u64 end, struct flush_batch *b)
+{
+	int err = 0;
+
+	debug_assert(rwlock_held_write(&mmu->lock) && mutex_held(&mmu->slots_lock));
+	for (int level = PG_LEVEL_1G; level >= PG_LEVEL_2M; level--) {
+		int r = 0;
+
+		if (mmu->stats.pages[MMU_TREE_TDP][level - 1])
+			r = split_level(mmu, level, start, end, b);
+		if (r)
+			err = r;
+	}
+	return err;
+}
+
+/*
+ * Whether the children of the table at @it may become one leaf: there are some, and all are leaves,
+ * and none is executable where a huge page must not be.
+ */
+static bool joinable(const struct tdp_iter *it, const u64 *table)
+{
+	struct mmu *mmu = it->mmu;
+	bool any = false;
+
+	for (int i = 0; i < TABLE_ENTRIES; i++) {
+		u64 e = READ_ONCE(table[i]);
+
+		if (!spte_present(mmu, e))
+			continue;
+		if (!spte_is_leaf(mmu, e, it->level - 1))
+			return false;
+		if (mmu->cfg.nx_huge_pages && (spte_access(mmu, e) & ACC_EXEC))
+			return false;
+		any = true;
+	}
+	return any;
+}
+
+static void join(struct tdp_iter *it, struct flush_batch *b)
+{
+	struct mmu *mmu = it->mmu;
+	struct memslot *slot = memslot_find(mmu, (gfn_t){it->gfn});
+	struct spte_pos pos = tdp_iter_pos(it);
+	void *table = env_va(spte_hpa(mmu, it->old));
+	u32 access = ACC_ALL;
+
+	if (!slot || memslot_max_level(mmu, slot, pos.gfn) < it->level || !joinable(it, table))
+		return;
+	if (slot->flags & MEMSLOT_READONLY)
+		access &= ~ACC_WRITE;
+	if (mmu->cfg.nx_huge_pages)
+		access &= ~ACC_EXEC;
+	it->old = spte_make_leaf(mmu, memslot_hpa(slot, pos.gfn, NULL), it->level, access);
+	spte_set(&pos, it->old, NULL, b);
+	flush_defer_free(b, table, BIT(MMU_TREE_TDP));
+	mmu_stat_add(&mmu->stats.recovered[MMU_TREE_TDP][it->level - PG_LEVEL_2M], 1);
+	env_trace(MMU_EV_recover, it->gfn, it->old, (u64)it->level, MMU_TREE_TDP);
+}
+
+void tdp_recover_range(struct mmu *mmu, u64 start, u64 end, struct flush_batch *b)
+{
+	debug_assert(rwlock_held_write(&mmu->lock) && mutex_held(&mmu->slots_lock));
+	for (int level = PG_LEVEL_2M; level <= PG_LEVEL_1G; level++) {
+		u64 last_yield = ~0ull;
+		struct tdp_iter it;
+
+		tdp_for_each(it, mmu, level, start, end) {
+			if (yield_to_others(&it, b, &last_yield))
+				continue;
+			if (it.level == level && spte_present(mmu, it.old) &&
+			    !spte_is_leaf(mmu, it.old, level))
+				join(&it, b);
+		}
+	}
+}
