@@ -6,9 +6,16 @@ TIMEOUT ?= 600
 
 RUN := $(PYTHON) scripts/run --build $(O) --machine '$(MACHINE)' --timeout $(TIMEOUT)
 
-.PHONY: run gdb
-run: $(O)/cleave.elf $(GUESTS) ## boot it and show the main job (MACHINE= CMDLINE= L1= L1_CMDLINE=)
+# `run` installs what is missing before anything is built; hence the second make.
+.PHONY: run gdb image
+run: ## boot it and show the main job (MACHINE= CMDLINE= L1= L1_CMDLINE= TIMEOUT=)
+	@scripts/deps $(if $(filter bochs%,$(MACHINE)),bochs,run)
+	@+$(MAKE) -s --no-print-directory image
 	@$(RUN) $(RUN_WORDS)
 
-gdb: $(O)/cleave.elf $(GUESTS) ## boot it in QEMU, stopped, with gdb attached
+gdb: ## boot it in QEMU, stopped, with gdb attached
+	@scripts/deps run gdb
+	@+$(MAKE) -s --no-print-directory image
 	@$(RUN) $(RUN_WORDS) --gdb
+
+image: $(O)/cleave.elf $(GUESTS)
