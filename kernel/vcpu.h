@@ -31,9 +31,9 @@ struct vcpu_event {
 	u32 type; /* enum event_type */
 	u8 vector;
 	u8 has_error;
-	u16 pad;
+	u16 in_delivery; /* 1: its delivery had begun, so nobody's intercepts apply any more */
 	u32 error;
-	u32 insn_len; /* of INT n, to find the return address */
+	u32 insn_len; /* of INT n, INT3 or INTO under delivery: done again; 0: injected so */
 };
 
 #define VCPU_FPU_SIZE 4096 /* XSAVE area, largest that Cleave offers to a guest */
@@ -60,6 +60,9 @@ struct vcpu_state {
 };
 extern const struct state_desc vcpu_state_desc;
 
+/* Makes @fpu what a processor has after reset. */
+void vcpu_fpu_init(u8 fpu[VCPU_FPU_SIZE]);
+
 /* Where a vCPU is, for those who want to stop it at a given instant. A mask. */
 enum vcpu_instant {
 	INSTANT_L1 = 1 << 0,
@@ -83,7 +86,8 @@ struct vcpu {
 	u64 rip, rflags;
 	bool guest_mode; /* L2 runs */
 	bool halted;
-	bool parked; /* read by the one who asked for the pause */
+	bool parked;	   /* its task does not touch it: not started, parked or ended */
+	u32 parked_gen;	   /* the pause (vm.pause_gen) for which it has parked */
 	struct vcpu_event pending;
 	struct nested_mmu nested; /* the nested tree as this vCPU uses it */
 	void *fpu;		  /* XSAVE area, 64-byte aligned; valid while another vCPU has the CPU */
@@ -91,4 +95,6 @@ struct vcpu {
 	/* A virtual interrupt from a device of L1's platform. Set by any task, atomically. */
 	u32 irq_pending; /* 1: irq_vector waits */
 	u8 irq_vector;
+	u32 reclaims; /* faults in a row that found no memory, see kernel/exit_fault.c */
+	u64 throttle_since; /* time_ns() since which the vCPU has run without being held back */
 };

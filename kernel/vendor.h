@@ -58,6 +58,11 @@ struct vendor_ops {
 	 * L1 has been made.
 	 */
 	bool (*nested_intr)(struct vcpu *vcpu);
+	/*
+	 * True when the vendor's own state ends a HLT now: a virtual interrupt of L1's that L2 would
+	 * take. May be NULL: never.
+	 */
+	bool (*halt_wakes)(struct vcpu *vcpu);
 	/* Moves RIP past the instruction that caused @exit. -EFAULT: #PF or the like was queued. */
 	int (*skip)(struct vcpu *vcpu, const struct vm_exit *exit);
 	/* Value of an MSR that the vendor keeps; -ENOENT: not the vendor's; -EINVAL: #GP. */
@@ -88,3 +93,5 @@ struct vendor_ops {
 extern const struct vendor_ops svm_ops, vmx_ops;
 /* The chosen one. Set by kernel/hypervisor.c before the first VM, constant after. */
 extern const struct vendor_ops *vendor;
+/* What its probe() found. */
+extern struct vendor_caps vendor_caps;

@@ -2,6 +2,7 @@
 /* A virtual machine: memory, vCPUs, devices, and its life from creation to the last message. */
 #pragma once
 
+#include "kernel/task.h"
 #include "kernel/vcpu.h"
 #include "mmu/mmu.h"
 
@@ -38,14 +39,30 @@ struct vm {
 
 	/* Pausing. Written by the one who pauses, read by the vCPU tasks. */
 	bool pause_wanted;
+	u32 pause_gen;	    /* number of the pause: parking for an older one does not count */
 	u32 pause_instants; /* mask of enum vcpu_instant; 0: anywhere */
 	u32 migrated;	    /* how often this VM has moved; guests may read it */
 	u32 phase;	    /* the guest's last phase mark, see devices/testdev.c */
 	u32 throttle;	    /* percent of time that its vCPUs are held back, 0 to 99 */
+
+	/* vCPUs wait here: halted, parked, throttled. Woken by whoever changes one of these. */
+	struct wait_queue vcpu_wait;
+	/* Woken when a vCPU parks, the guest marks a phase, the VM ends. */
+	struct wait_queue watch;
+	bool ended;	/* end_reason and exit_status are set; release/acquire */
+	u32 ending;	/* vm_end() was called: the first one counts */
+	u64 next_event; /* time_ns() when platform_tick() is due, ~0: never. By the vCPU's task */
 };
 
+/* Has the VM ended? Its vCPUs leave the guest soon, if they have not yet. Any task. */
+static inline bool vm_has_ended(const struct vm *vm)
+{
+	return __atomic_load_n(&vm->ended, __ATOMIC_ACQUIRE);
+}
+
 /*
- * Makes a VM with @mem bytes of memory in the largest pieces the machine has. 0, -ENOMEM, -EINVAL.
+ * Makes a VM with @mem bytes of memory in the largest pieces the machine has, its vCPU in reset
+ * state, its devices. 0, -ENOMEM, -EINVAL; a line has said why.
  */
 int __must_check vm_create(const char *name, u64 mem, struct vm **out);
 /* Frees everything; returns the number of leaks found (each was reported). VM not running. */
@@ -62,4 +79,26 @@ void vm_resume(struct vm *vm);
 __printf(3, 4) void vm_end(struct vm *vm, int status, const char *fmt, ...);
 /* Sleeps until the VM has ended and its tasks are gone. Returns exit_status. */
 int vm_wait(struct vm *vm);
+/* Before the VM runs. 0, -EEXIST (ports taken), -ENOSPC. */
 int __must_check vm_add_pio(struct vm *vm, const struct pio_device *dev);
+/*
+ * Waits until the guest has marked phase @phase or a later one: 0, -ETIMEDOUT, -ECANCELED (the
+ * VM ended).
+ */
+int __must_check vm_wait_phase(struct vm *vm, u32 phase, u64 timeout_ms);
+
+/* --- between vm.c, vm_memory.c and vcpu.c --- */
+
+/* The task of a vCPU: runs it until the VM ends. @arg: struct vcpu. */
+void vcpu_task(void *arg);
+/*
+ * A device's external interrupt for @vcpu, level-less: it stays until it is delivered; another one
+ * that comes before that takes its place. Any task.
+ */
+void vcpu_raise_interrupt(struct vcpu *vcpu, u8 vector);
+
+/* Host memory for @vm->mem_bytes behind slot 0, zeroed. 0, -ENOMEM with a sentence in @why. */
+int __must_check vm_memory_create(struct vm *vm, char *why, size_t size);
+void vm_memory_destroy(struct vm *vm);
+/* Counts the pieces behind @vm by their level, 1 to 3. */
+void vm_memory_pieces(const struct vm *vm, u64 count[4]);

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Loads a Multiboot 1 kernel (specification 0.6.96) into a VM's memory: ELF32, ELF64, or placed
+ * by the addresses in its Multiboot header. The image is not trusted. Plain C, tested on the host.
+ */
+#pragma once
+
+#include "lib/types.h"
+
+struct mmu;
+struct vcpu_state;
+
+struct multiboot1_entry {
+	u32 eip;
+	u32 info; /* gpa of struct multiboot1_info, for EBX */
+};
+
+/*
+ * Puts the kernel in @image (@size bytes) and the information for it into the VM's memory of
+ * @mem bytes from 0 on. 0 and *@entry; or -ENOEXEC (not such a kernel, or a broken one),
+ * -ENOSPC (it does not fit), with one sentence for people in @why. Then memory may hold
+ * part of it.
+ */
+int __must_check multiboot1_load(struct mmu *mmu, u64 mem, const void *image, size_t size,
+				 const char *cmdline, struct multiboot1_entry *entry, char *why,
+				 size_t why_size);
+
+/* The state in which such a kernel starts: 32-bit protected mode, flat segments, no paging. */
+void multiboot1_entry_state(const struct multiboot1_entry *entry, struct vcpu_state *state);

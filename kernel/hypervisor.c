@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: MIT
+/* What Cleave is for, from the choice of the backend to the RESULT line. */
+#include "kernel/bootinfo.h"
+#include "kernel/console.h"
+#include "kernel/cpu.h"
+#include "kernel/exits.h"
+#include "kernel/kmem.h"
+#include "kernel/log.h"
+#include "kernel/main.h"
+#include "kernel/page_alloc.h"
+#include "kernel/params.h"
+#include "kernel/platform.h"
+#include "kernel/stats.h"
+#include "kernel/vendor.h"
+#include "kernel/vm.h"
+#include "lib/printf.h"
+
+#define STATUS_MAX 93 /* machine_exit()'s largest */
+
+const struct vendor_ops *vendor;
+struct vendor_caps vendor_caps;
+
+static struct result result;
+
+/* A failure: one line for people, the same in the result. Returns the machine's exit status. */
+__printf(1, 2) static int fail(const char *fmt, ...)
+{
+	char why[256];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(why, sizeof(why), fmt, ap);
+	va_end(ap);
+	log_err("%s", why);
+	result_string(&result, "status", "failed");
+	result_string(&result, "error-desc", why);
+	return 1;
+}
+
+/* The line by which programs know how the run went: whole, and the last one. */
+static void print_result(void)
+{
+	static char line[RESULT_SIZE + 16];
+	int n = snprintf(line, sizeof(line), "RESULT %s\n", result_finish(&result));
+
+	console_write(line, (size_t)n);
+}
+
+static bool cpu_says_svm(void)
+{
+	return cpuid(CPUID_EXT_MAX, 0).eax >= CPUID_EXT1 &&
+	       (cpuid(CPUID_EXT1, 0).ecx & CPUID_EXT1_ECX_SVM);
+}
+
+/* 0, or the machine's exit status. */
+static int choose_vendor(void)
+{
+	char why[192];
+
+	if (cpu_says_svm())
+		vendor = &svm_ops;
+	else if (cpuid(CPUID_FEATURES, 0).ecx & CPUID_1_ECX_VMX)
+		vendor = &vmx_ops;
+	else
+		return fail("this processor has neither AMD SVM nor Intel VMX: use one that has, or an emulator that shows it (QEMU: -cpu max,+svm)");
+	if (vendor->probe(&vendor_caps, why, sizeof(why)))
+		return fail("%s", why);
+	if (vendor->cpu_enable())
+		return fail("out of memory for switching %s on", vendor_caps.what);
+	log_info("virtualization: %s, %u tags, nested pages up to %s", vendor_caps.what,
+		 vendor_caps.tags, vendor_caps.huge_1g ? "1G" : "2M");
+	return 0;
+}
+
+static void describe(const struct vm *vm, const struct boot_module *kernel)
+{
+	u64 pieces[4] = {0};
+
+	vm_memory_pieces(vm, pieces);
+	log_info("%s: %llu MiB of memory (pieces of 1G: %llu, 2M: %llu, 4K: %llu), kernel of %llu KiB",
+		 vm->name, (unsigned long long)vm->mem_bytes >> 20, (unsigned long long)pieces[3],
+		 (unsigned long long)pieces[2], (unsigned long long)pieces[1],
+		 (unsigned long long)(kernel->end - kernel->start) >> 10);
+}
+
+/* Loads the first module and puts vCPU 0 at its entry point. 0, or the machine's exit status. */
+static int load_kernel(struct vm *vm, const struct boot_module *m)
+{
+	struct vcpu_state *state = kzalloc(sizeof(*state));
+	char why[160] = "out of memory";
+	int err = -ENOMEM;
+
+	if (state)
+		err = platform_load(vm, (const void *)m->start, m->end - m->start, m->cmdline, state,
+				    why, sizeof(why));
+	if (!err)
+		err = vendor->set_state(vm->vcpus[0], state);
+	kfree(state);
+	return err ? fail("cannot start the kernel that the first module holds: %s", why) : 0;
+}
+
+/* Runs @vm to its end. Returns the machine's exit status. */
+static int run_to_the_end(struct vm *vm)
+{
+	int status;
+
+	if (vm_start(vm))
+		return fail("%s: out of memory for its tasks", vm->name);
+	status = vm_wait(vm);
+	if (status) {
+		log_err("%s ended: %s", vm->name, vm->end_reason);
+		result_string(&result, "status", "failed");
+		result_string(&result, "error-desc", vm->end_reason);
+	} else {
+		log_info("%s ended: %s", vm->name, vm->end_reason);
+		result_string(&result, "status", "none");
+	}
+	result_s64(&result, "exit-status", status);
+	stats_print(vm);
+	stats_result(&result, vm);
+	return status < 0 ? 1 : MIN(status, STATUS_MAX);
+}
+
+static int run_l1(void)
+{
+	struct vm *vm;
+	int status;
+
+	if (!bootinfo.module_count)
+		return fail("no guest: the boot loader passed no module; say 'module2 /boot/l1.elf' in grub.cfg");
+	if (vm_create("L1", params.mem, &vm))
+		return fail("L1 could not be created with mem=%lluM",
+			    (unsigned long long)params.mem >> 20);
+	describe(vm, &bootinfo.modules[0]);
+	status = load_kernel(vm, &bootinfo.modules[0]);
+	if (!status)
+		status = run_to_the_end(vm);
+	if (vm_destroy(vm) && !status)
+		status = 1;
+	return status;
+}
+
+int hypervisor_main(void)
+{
+	int status;
+
+	result_init(&result);
+	cpuid_init();
+	status = choose_vendor();
+	if (!status)
+		status = run_l1();
+	print_result();
+	return status;
+}

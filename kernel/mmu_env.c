@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: MIT
+/* mmu/env.h on the machine: pages, exchange of entries, flushes, scheduling, messages. */
+#include "mmu/env.h"
+#include "kernel/cpu.h"
+#include "kernel/kmem.h"
+#include "kernel/log.h"
+#include "kernel/page_alloc.h"
+#include "kernel/params.h"
+#include "kernel/task.h"
+#include "kernel/trace.h"
+#include "lib/printf.h"
+#include "mmu/flush.h"
+
+/*
+ * Bytes taken for page tables and their bookkeeping, held below l0_mem= when that is given: a
+ * run out of memory can then be had where one wants it.
+ */
+static u64 env_bytes;
+
+static bool env_take(u64 bytes)
+{
+	u64 now = __atomic_add_fetch(&env_bytes, bytes, __ATOMIC_RELAXED);
+
+	if (!params.l0_mem || now <= params.l0_mem)
+		return true;
+	__atomic_sub_fetch(&env_bytes, bytes, __ATOMIC_RELAXED);
+	return false;
+}
+
+static void env_give(u64 bytes)
+{
+	__atomic_sub_fetch(&env_bytes, bytes, __ATOMIC_RELAXED);
+}
+
+void *env_page_alloc(void)
+{
+	void *page;
+
+	if (!env_take(PAGE_SIZE))
+		return NULL;
+	page = page_alloc();
+	if (!page)
+		env_give(PAGE_SIZE);
+	return page;
+}
+
+void env_page_free(void *page)
+{
+	page_free(page);
+	env_give(PAGE_SIZE);
+}
+
+void *env_page_private(hpa_t page)
+{
+	return (void *)page_private(page);
+}
+
+void env_page_set_private(hpa_t page, void *p)
+{
+	page_set_private(page, (u64)p);
+}
+
+/* Not counted in env_bytes: these are small, and their size is not known when they are freed. */
+void *env_alloc(size_t size)
+{
+	return kzalloc(size);
+}
+
+void env_free(void *p)
+{
+	kfree(p);
+}
+
+hpa_t env_hpa(const void *va)
+{
+	return ptr_to_hpa(va);
+}
+
+void *env_va(hpa_t hpa)
+{
+	return hpa_to_ptr(hpa);
+}
+
+u64 env_pte_cmpxchg(u64 *p, u64 old, u64 new)
+{
+	__atomic_compare_exchange_n(p, &old, new, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+	return old;
+}
+
+/*
+ * With one physical CPU there is nobody else to stop: this task runs, so no vCPU does, and each
+ * compares flush generations at its next entry (tlb_tag_enter).
+ */
+void env_flush(struct mmu *mmu, u32 trees)
+{
+	(void)mmu;
+	(void)trees;
+}
+
+/* Asked in the middle of long walks, so the tick that answers it is let in here. */
+bool env_need_resched(void)
+{
+	interrupts_poll();
+	return need_resched();
+}
+
+void env_resched(void)
+{
+	resched_point();
+}
+
+/* kernel/trace.def starts with the MMU's events, so the numbers are the same. */
+void env_trace(enum mmu_event ev, u64 a, u64 b, u64 c, u64 d)
+{
+	trace_event((enum trace_id)ev, a, b, c, d);
+}
+
+void env_warn(const char *fmt, ...)
+{
+	char line[256];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(line, sizeof(line), fmt, ap);
+	va_end(ap);
+	log_warn("mmu: %s", line);
+}

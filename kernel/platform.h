@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the kernel asks of the platform around a VM (devices/platform.c supplies it), so that
+ * kernel/ needs to know no device.
+ */
+#pragma once
+
+#include "kernel/vcpu.h"
+
+#define PLATFORM_NEVER (~0ull)
+
+/* Makes the devices and puts them on their ports. 0 or -ENOMEM. */
+int __must_check platform_create(struct vm *vm);
+void platform_destroy(struct vm *vm);
+
+/*
+ * Loads the kernel image (not trusted) and fills in the state in which vCPU 0 starts. 0, or
+ * -errno with one sentence in @why.
+ */
+int __must_check platform_load(struct vm *vm, const void *image, size_t size, const char *cmdline,
+			       struct vcpu_state *state, char *why, size_t why_size);
+
+/*
+ * Raises the interrupts that are due. Returns when the next one is, in time_ns(), or
+ * PLATFORM_NEVER. By a vCPU's task.
+ */
+u64 platform_tick(struct vm *vm);
+
+/* The devices' clocks stand still while the VM is paused. By the one who pauses. */
+void platform_freeze(struct vm *vm);
+void platform_thaw(struct vm *vm);
+
+/* The VM has ended: what it has printed without a newline is shown. */
+void platform_end(struct vm *vm);

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: MIT
+/* The host memory behind a VM: the largest pieces that there are, so that huge leaves exist. */
+#include "kernel/kmem.h"
+#include "kernel/page_alloc.h"
+#include "kernel/params.h"
+#include "kernel/task.h"
+#include "kernel/vm.h"
+#include "lib/printf.h"
+#include "lib/string.h"
+#include "lib/x86.h"
+
+struct mem_piece {
+	hpa_t hpa;
+	u64 level;
+};
+
+#define SLOT_MEMORY 0
+
+/* huge= caps the pieces too: what is not contiguous cannot be mapped by a larger leaf. */
+static int largest_level(void)
+{
+	return (int)params.huge + PG_LEVEL_4K;
+}
+
+/* Room for one more. 0 or -ENOMEM. */
+static int pieces_reserve(struct vm *vm, u64 *capacity)
+{
+	struct mem_piece *more;
+
+	if (vm->nr_pieces < *capacity)
+		return 0;
+	*capacity = MAX(*capacity * 2, 64ul);
+	more = kmalloc(*capacity * sizeof(*more));
+	if (!more)
+		return -ENOMEM;
+	if (vm->nr_pieces)
+		memcpy(more, vm->pieces, vm->nr_pieces * sizeof(*more));
+	kfree(vm->pieces);
+	vm->pieces = more;
+	return 0;
+}
+
+/*
+ * What another guest, or L0, has left there must not be seen; and runs repeat only when memory
+ * starts the same way each time. 2M at a time, as others want to run meanwhile.
+ */
+static void zero_piece(hpa_t hpa, u64 size)
+{
+	for (u64 done = 0; done < size; done += MIN(size, SIZE_2M)) {
+		u64 words = MIN(size, SIZE_2M) / 8;
+		void *at = (char *)hpa_to_ptr(hpa) + done;
+
+		__asm__ volatile("rep stosq" : "+D"(at), "+c"(words) : "a"(0ull) : "memory");
+		resched_point();
+	}
+}
+
+/* The piece for guest address @at: of @*level, or of the next smaller one that can be had. */
+static int piece_alloc(const struct vm *vm, u64 at, int *level, hpa_t *hpa)
+{
+	for (; *level >= PG_LEVEL_4K; --*level) {
+		u64 size = LEVEL_SIZE(*level);
+
+		if (IS_ALIGNED(at, size) && size <= vm->mem_bytes - at && !mem_alloc(*level, hpa))
+			return 0;
+	}
+	return -ENOMEM;
+}
+
+static int add_pieces(struct vm *vm, struct memslot *slot)
+{
+	u64 at = 0, capacity = 0;
+
+	while (at < vm->mem_bytes) {
+		int level = largest_level(), err;
+		hpa_t hpa;
+
+		if (pieces_reserve(vm, &capacity) || piece_alloc(vm, at, &level, &hpa))
+			return -ENOMEM;
+		vm->pieces[vm->nr_pieces++] = (struct mem_piece){hpa, (u64)level};
+		zero_piece(hpa, LEVEL_SIZE(level));
+		err = memslot_set_piece(slot, (gfn_t){at >> PAGE_SHIFT}, hpa, level);
+		if (err)
+			return err;
+		at += LEVEL_SIZE(level);
+	}
+	return 0;
+}
+
+/* A page of page tables for each 2M, and something for L0 itself, come on top of @vm->mem_bytes. */
+static bool enough(const struct vm *vm, struct mem_stats *s)
+{
+	mem_stats(s);
+	return s->free >= vm->mem_bytes + vm->mem_bytes / 512;
+}
+
+int vm_memory_create(struct vm *vm, char *why, size_t size)
+{
+	struct memslot *slot;
+	struct mem_stats stats;
+	int err = -ENOMEM;
+
+	if (enough(vm, &stats)) {
+		err = memslot_add(&vm->mmu, SLOT_MEMORY, (gfn_t){0}, vm->mem_bytes >> PAGE_SHIFT, 0,
+				  &slot);
+		err = err ? err : add_pieces(vm, slot);
+	}
+	if (err)
+		snprintf(why, size, "too little memory: it needs %llu MiB and some for page tables, %llu MiB are free; say mem= on the command line",
+			 (unsigned long long)vm->mem_bytes >> 20,
+			 (unsigned long long)stats.free >> 20);
+	return err;
+}
+
+void vm_memory_pieces(const struct vm *vm, u64 count[4])
+{
+	for (u64 i = 0; i < vm->nr_pieces; i++)
+		count[vm->pieces[i].level]++;
+}
+
+void vm_memory_destroy(struct vm *vm)
+{
+	for (u64 i = 0; i < vm->nr_pieces; i++)
+		mem_free(vm->pieces[i].hpa, (int)vm->pieces[i].level);
+	kfree(vm->pieces);
+	vm->pieces = NULL;
+	vm->nr_pieces = 0;
+}
