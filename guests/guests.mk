@@ -10,7 +10,7 @@ Q         ?= @
 say       ?= @printf '  %-8s %s\n'
 
 .PHONY: guests-all
-guests-all: $(O)/guests/l1.elf $(if $(GUEST_HOSTILE),$(O)/guests/hostile.elf)
+guests-all:
 
 GUEST_CPPFLAGS := -I. -MMD -MP
 GUEST_CFLAGS   := -std=gnu17 -O2 -g -fno-omit-frame-pointer -ffreestanding -nostdlib \
@@ -66,6 +66,7 @@ $(O)/guests/hostile.elf64: $(call guest_objs,$(GUEST_COMMON) $(GUEST_HOSTILE)) g
 $(O)/guests/%.elf: $(O)/guests/%.elf64
 	$(Q)$(OBJCOPY) -O elf32-i386 $< $@
 
-GUESTS += $(O)/guests/l1.elf $(if $(GUEST_HOSTILE),$(O)/guests/hostile.elf)
+guests-all: $(O)/guests/l1.elf $(O)/guests/hostile.elf
+GUESTS += $(O)/guests/l1.elf $(O)/guests/hostile.elf
 
 -include $(wildcard $(O)/guests/obj/*.d)
