@@ -125,12 +125,13 @@ guests: $(GUESTS) ## build the guests (L1, L2)
 
 $(O)/cleave.iso: $(O)/cleave.elf $(GUESTS) scripts/run scripts/iso.py $(O)/iso-words
 	$(say) ISO $@
-	$(Q)$(PYTHON) scripts/run --build $(O) --iso-only $@ $(RUN_WORDS)
+	$(Q)$(PYTHON) scripts/run --build $(O) --iso-only $@
 
-RUN_WORDS = --cmdline '$(CMDLINE)' --l1 '$(L1)' --l1-cmdline '$(L1_CMDLINE)'
+# scripts/run takes these from the environment, whatever quotes are in them.
+export CMDLINE L1 L1_CMDLINE
 $(O)/iso-words: FORCE
 	@mkdir -p $(@D)
-	@echo "$(RUN_WORDS)" | cmp -s - $@ || echo "$(RUN_WORDS)" > $@
+	@printenv CMDLINE L1 L1_CMDLINE | cmp -s - $@ || printenv CMDLINE L1 L1_CMDLINE > $@
 
 include mk/run.mk
 include mk/test.mk

@@ -11,11 +11,11 @@ RUN := $(PYTHON) scripts/run --build $(O) --machine '$(MACHINE)' --timeout $(TIM
 run: ## boot it and show the main job (MACHINE= CMDLINE= L1= L1_CMDLINE= TIMEOUT=)
 	@scripts/deps $(if $(filter bochs%,$(MACHINE)),bochs,run)
 	@+$(MAKE) -s --no-print-directory image
-	@$(RUN) $(RUN_WORDS)
+	@$(RUN)
 
 gdb: ## boot it in QEMU, stopped, with gdb attached
 	@scripts/deps run gdb
 	@+$(MAKE) -s --no-print-directory image
-	@$(RUN) $(RUN_WORDS) --gdb
+	@$(RUN) --gdb
 
 image: $(O)/cleave.elf $(GUESTS)

@@ -75,10 +75,12 @@ def ovmf(workdir):
     raise MachineError("no UEFI firmware in %s: `make deps` installs it" % OVMF_DIR)
 
 
-def qemu_command(machine, iso, workdir, serial="stdio", vga="none", memory="6G", cpu=None,
+def qemu_command(machine, iso, workdir, serial="stdio", vga=None, memory="6G", cpu=None,
                  smp=1, extra=()):
-    """serial and vga None mean: the machine has none."""
+    """serial None means: the machine has no serial port. UEFI gets a screen unasked, for without
+    one GRUB complains."""
     kvm = machine == "qemu-kvm"
+    vga = vga or ("std" if machine.endswith("uefi") else "none")
     cmd = ["qemu-system-x86_64", "-accel", "kvm" if kvm else "tcg",
            "-cpu", cpu or ("host" if kvm else "max,+svm"), "-m", memory, "-smp", str(smp),
            "-nodefaults", "-vga", vga, "-display", "none", "-no-reboot",
@@ -143,7 +145,7 @@ def verdict(machine, status):
         return 0, None
     if status >= 65 and status % 2 == 1:
         number = (status - 65) // 2
-        return number + 1, "the image reported failure number %d" % number
+        return max(number, 1), "the image reported failure %d" % number
     if status == 0:
         return NO_VERDICT, "the machine was reset or powered off before the run was over"
     return NO_VERDICT, "%s ended with status %d" % (machine, status)

@@ -3,6 +3,7 @@
 
 import json
 import os
+import re
 import select
 import shutil
 import socket
@@ -11,6 +12,11 @@ import tempfile
 import time
 
 import machines
+
+# Firmware and GRUB move the cursor and clear the screen: noise in a log and on a terminal. The
+# second pattern is such a sequence whose end has not arrived yet.
+ESCAPE = re.compile(rb"\x1b(\[[0-9;?=]*[A-Za-z]|c)")
+ESCAPE_BEGUN = re.compile(rb"\x1b(\[[0-9;?=]*)?$")
 
 
 class Qmp:
@@ -79,6 +85,7 @@ class Run:
         self.bochs = machine.startswith("bochs")
         self.qmp = None
         self.output = b""
+        self.held = b""
         try:
             self._start(iso, qmp, interactive, options)
         except BaseException:
@@ -136,6 +143,10 @@ class Run:
             data = os.read(self.serial.fileno(), 65536)
             if not data:
                 return None
+        data = ESCAPE.sub(b"", self.held + data)
+        begun = ESCAPE_BEGUN.search(data)
+        self.held = begun.group(0) if begun else b""
+        data = data[:len(data) - len(self.held)]
         self.output += data
         return data
 
