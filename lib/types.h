@@ -65,6 +65,7 @@ static inline gpa_t gfn_to_gpa(gfn_t gfn)
 #define ENODEV    19
 #define EINVAL    22
 #define ENOSPC    28
+#define EPIPE     32
 #define ERANGE    34
 #define EPROTO    71
 #define EBADMSG   74
