@@ -43,7 +43,7 @@ CPPFLAGS := -I. -MMD -MP
 CFLAGS   := -std=gnu17 -O2 -g -fno-omit-frame-pointer -ffreestanding -nostdlib \
 	    -mgeneral-regs-only -mno-red-zone -fno-pic -fno-pie -fno-stack-protector \
 	    -fcf-protection=none -fno-asynchronous-unwind-tables -fno-common \
-	    -Wall -Wextra -Werror -Wstrict-prototypes -Wmissing-prototypes -Wshadow \
+	    -Wall -Wextra -Werror -Wstrict-prototypes -Wmissing-prototypes -Wshadow -Wno-override-init \
 	    -ffile-prefix-map=$(CURDIR)=. $(TARGET_FLAGS)
 ASFLAGS  := -g -ffreestanding -fno-pic -fno-pie -Wa,--noexecstack \
 	    -ffile-prefix-map=$(CURDIR)=. $(TARGET_FLAGS)

@@ -9,7 +9,7 @@ FUZZ_TIME ?= 300
 # Coverage for the fuzzers is in every object, so that none is built twice.
 HOST_CFLAGS := -std=gnu17 -O1 -g -fno-omit-frame-pointer -fno-sanitize-recover=all \
 	       -fsanitize=address,undefined,fuzzer-no-link -DCONFIG_DEBUG \
-	       -Wall -Wextra -Werror -Wno-comment
+	       -Wall -Wextra -Werror -Wno-comment -Wno-override-init
 
 host_compile = $(Q)mkdir -p $(@D) && \
 	       $(HOSTCC) $(CPPFLAGS) $(EXT_FLAGS) $(HOST_CFLAGS) -c -o $@ $<
