@@ -51,6 +51,11 @@ static struct shadow_page *find_joinable(const struct join *j, u64 *dirty)
 	return NULL;
 }
 
+static bool join_has_desc(const struct join *j)
+{
+	return j->mmu->split && j->mmu->split->caches.nr_descs;
+}
+
 /* One descriptor for the rmap entry of the leaf; with mmu_lock dropped when that must be got. */
 static int join_fill(const struct join *j)
 {
@@ -60,7 +65,7 @@ static int join_fill(const struct join *j)
 	rwlock_write_unlock(&j->mmu->lock);
 	r = split_caches_fill(j->mmu, 0, 0, SPLIT_MIN_DESCS);
 	rwlock_write_lock(&j->mmu->lock);
-	return r && !(j->mmu->split && j->mmu->split->caches.nr_descs) ? r : 0;
+	return join_has_desc(j) ? 0 : r;
 }
 
 /* Makes each entry that leads to @sp a huge leaf; with the last one @sp goes away. */
@@ -82,7 +87,7 @@ static void join_parents(const struct join *j, struct shadow_page *sp, u64 dirty
 		struct shadow_page *parent = sptep_to_sp(sptep);
 		struct spte_pos pos = shadow_pos(j->mmu, parent, sptep_index(parent, sptep));
 
-		if (rmap_needs_desc(head) && !(c && c->nr_descs))
+		if (rmap_needs_desc(head) && !join_has_desc(j))
 			return;
 		spte_set(&pos, leaf, c, j->b);
 		mmu_stat_add(&j->mmu->stats.recovered[MMU_TREE_NESTED][j->level - 2], 1);
@@ -97,9 +102,9 @@ static void join_gfn(const struct join *j)
 	u64 dirty;
 
 	while ((sp = find_joinable(j, &dirty))) {
-		bool out = !j->mmu->split || !j->mmu->split->caches.nr_descs;
+		const struct rmap_head *head = rmap_get(j->slot, j->gfn, j->level);
 
-		if (!rmap_needs_desc(rmap_get(j->slot, j->gfn, j->level)) || !out)
+		if (!rmap_needs_desc(head) || join_has_desc(j))
 			join_parents(j, sp, dirty);
 		else if (join_fill(j))
 			return;
