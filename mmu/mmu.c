@@ -16,8 +16,6 @@ static bool config_valid(const struct mmu_config *cfg)
 
 int mmu_init(struct mmu *mmu, const struct mmu_config *cfg, void *owner)
 {
-	int err;
-
 	if (!config_valid(cfg))
 		return -EINVAL;
 	mmu->cfg = *cfg;
@@ -26,15 +24,7 @@ int mmu_init(struct mmu *mmu, const struct mmu_config *cfg, void *owner)
 		list_init(&mmu->shadow_hash[i]);
 	list_init(&mmu->shadow_lru);
 	list_init(&mmu->shadow_unsync);
-	mmu->split = env_alloc(sizeof(*mmu->split));
-	if (!mmu->split)
-		return -ENOMEM;
-	err = tdp_init(mmu);
-	if (err) {
-		env_free(mmu->split);
-		mmu->split = NULL;
-	}
-	return err;
+	return tdp_init(mmu);
 }
 
 static int report_leak(const char *what, u64 n)
@@ -77,10 +67,7 @@ int mmu_destroy(struct mmu *mmu)
 	flush_pay(mmu, &b);
 	rwlock_write_unlock(&mmu->lock);
 	tdp_destroy(mmu);
-	if (mmu->split)
-		split_caches_release(mmu);
-	env_free(mmu->split);
-	mmu->split = NULL;
+	split_caches_release(mmu);
 	leaks = report_leaks(mmu);
 	memslot_free_all(mmu);
 	mutex_unlock(&mmu->slots_lock);

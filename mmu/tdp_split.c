@@ -41,9 +41,16 @@ static int let_others_run(struct mmu *mmu)
 	return 0;
 }
 
+static bool have_page(const struct mmu *mmu)
+{
+	return mmu->split && mmu->split->caches.nr_pages;
+}
+
 static int fill_caches(struct mmu *mmu)
 {
-	return split_caches_fill(mmu, SPLIT_CAPACITY_PAGES, 0, 0);
+	int err = split_caches_fill(mmu, SPLIT_CAPACITY_PAGES, 0, 0);
+
+	return have_page(mmu) ? 0 : err;
 }
 
 /* True when the lock was dropped for others; @last keeps the walk from doing so without progress. */
@@ -56,10 +63,12 @@ static bool yield_to_others(struct tdp_iter *it, struct flush_batch *b, u64 *las
 	return true;
 }
 
-static void split_one(struct tdp_iter *it, void *page, struct flush_batch *b)
+static void split_one(struct tdp_iter *it, struct flush_batch *b)
 {
 	struct mmu *mmu = it->mmu;
+	struct mmu_caches *c = &mmu->split->caches;
 	struct spte_pos pos = tdp_iter_pos(it);
+	void *page = c->pages[--c->nr_pages];
 	u64 huge = it->old;
 
 	/* Under the write lock a huge leaf stays one. */
@@ -72,7 +81,6 @@ static void split_one(struct tdp_iter *it, void *page, struct flush_batch *b)
 
 static int split_level(struct mmu *mmu, int level, u64 start, u64 end, struct flush_batch *b)
 {
-	struct mmu_caches *c = &mmu->split->caches;
 	u64 last_yield = ~0ull, without = ~0ull; /* gfn for which no page could be had */
 	struct tdp_iter it;
 	int err = 0;
@@ -82,12 +90,12 @@ static int split_level(struct mmu *mmu, int level, u64 start, u64 end, struct fl
 			continue;
 		if (it.level != level || !spte_is_leaf(mmu, it.old, level))
 			continue;
-		if (c->nr_pages) {
-			split_one(&it, c->pages[--c->nr_pages], b);
+		if (have_page(mmu)) {
+			split_one(&it, b);
 		} else if (it.gfn != without) {
 			u64 gfn = it.gfn;
 
-			if (with_lock_dropped(&it, b, fill_caches) && !c->nr_pages)
+			if (with_lock_dropped(&it, b, fill_caches))
 				without = gfn;
 		} else {
 			err = -ENOMEM;

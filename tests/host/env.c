@@ -13,12 +13,13 @@
 void (*env_on_change)(u64 *p, u64 old, u64 new);
 void (*env_before_cmpxchg)(u64 *p, u64 old, u64 new);
 void (*env_on_resched)(void);
-bool env_quiet;
+void (*env_on_flush)(struct mmu *mmu, u32 trees);
+bool env_quiet, env_threaded;
 struct mmu *env_watched;
 
 static pthread_mutex_t guard = PTHREAD_MUTEX_INITIALIZER;
 static struct env_page *pages[PAGE_BUCKETS];
-static u64 live, alloc_count, alloc_failed, fail_one, fail_from;
+static u64 live, live_before, alloc_count, alloc_failed, fail_one, fail_from;
 static struct env_change *history;
 static u64 history_len, history_cap;
 static u64 violations, warnings, resched_every, resched_calls, resched_count;
@@ -57,8 +58,10 @@ void env_reset(void)
 {
 	env_on_change = env_before_cmpxchg = NULL;
 	env_on_resched = NULL;
-	env_quiet = false;
+	env_on_flush = NULL;
+	env_quiet = env_threaded = false;
 	env_watched = NULL;
+	live_before = live; /* a test that failed may have left some */
 	alloc_count = alloc_failed = fail_one = fail_from = 0;
 	violations = warnings = resched_every = resched_calls = resched_count = 0;
 	last_warning[0] = 0;
@@ -74,7 +77,7 @@ void env_reset(void)
 static bool may_allocate(void)
 {
 	alloc_count++;
-	if (env_watched && rwlock_held(&env_watched->lock))
+	if (env_watched && !env_threaded && rwlock_held(&env_watched->lock))
 		env_violation("allocation under mmu_lock");
 	if ((fail_one && --fail_one == 0) || (fail_from && fail_from <= alloc_count)) {
 		alloc_failed++;
@@ -105,7 +108,7 @@ u64 env_alloc_failed(void)
 
 u64 env_live_allocs(void)
 {
-	return live;
+	return live - live_before;
 }
 
 static struct env_page **page_slot(u64 addr)
@@ -364,6 +367,8 @@ void env_hw_set(u64 *p, u64 bits)
 void env_flush(struct mmu *mmu, u32 trees)
 {
 	flushes[trees & (BIT(MMU_TREE_NR) - 1)]++;
+	if (env_on_flush)
+		env_on_flush(mmu, trees);
 	tlb_flushed(mmu, trees);
 }
 

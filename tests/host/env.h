@@ -37,6 +37,12 @@ void env_guest_free(void);
  */
 struct memslot *env_slot(struct mmu *mmu, u16 id, u64 base, u64 npages, u32 flags, int level);
 
+/*
+ * Several threads are at work: that somebody holds mmu_lock is then no sign that an allocation is
+ * made under it.
+ */
+extern bool env_threaded;
+
 /* --- allocations ------------------------------------------------------------------------ */
 
 /* The @n-th allocation from now on fails (1: the next), and only that; 0: none does. */
@@ -46,7 +52,7 @@ void env_fail_from(u64 n);
 /* Allocations made since env_reset(), failed ones included; those that failed. */
 u64 env_alloc_count(void);
 u64 env_alloc_failed(void);
-/* Pages and objects that are not freed yet. */
+/* Pages and objects of after env_reset() that are not freed yet. */
 u64 env_live_allocs(void);
 
 /* --- changes of entries ----------------------------------------------------------------- */
@@ -73,6 +79,9 @@ void env_watch_root(void *page);
  * many, each also a violation.
  */
 u64 env_check_no_plain_stores(void);
+
+/* Called when a flush of @trees takes place, before the model TLB forgets. */
+extern void (*env_on_flush)(struct mmu *mmu, u32 trees);
 
 /* --- interruptions ---------------------------------------------------------------------- */
 
