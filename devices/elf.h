@@ -40,6 +40,7 @@ struct elf64_segment {
 	u64 offset, vaddr, paddr, filesz, memsz, align;
 };
 
-_Static_assert(sizeof(struct elf32_header) == 52 && sizeof(struct elf64_header) == 64, "ELF header");
+_Static_assert(sizeof(struct elf32_header) == 52 && sizeof(struct elf64_header) == 64,
+	       "ELF header");
 _Static_assert(sizeof(struct elf32_segment) == 32 && sizeof(struct elf64_segment) == 56,
 	       "ELF program header");

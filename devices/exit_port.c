@@ -16,5 +16,6 @@ void exit_port_out(void *vm, u16 offset, int size, u32 val)
 	u32 status = size == 4 ? val : val & ((1u << 8 * size) - 1);
 
 	(void)offset;
-	vm_end(vm, status > 0x7fffffff ? -1 : (int)status, "it ended itself with status %u", status);
+	vm_end(vm, status > 0x7fffffff ? -1 : (int)status, "it ended itself with status %u",
+	       status);
 }

@@ -59,15 +59,17 @@ static int zero(struct multiboot1_loader *l, u64 at, u64 len)
 static int load_segment(struct multiboot1_loader *l, u64 paddr, u64 offset, u64 filesz, u64 memsz)
 {
 	if (offset > l->size || filesz > l->size - offset)
-		return multiboot1_fail(l, -ENOEXEC, "it is cut short: %llu bytes at 0x%llx lie outside of the file",
-				       (unsigned long long)filesz, (unsigned long long)offset);
+		return multiboot1_fail(
+			l, -ENOEXEC,
+			"it is cut short: %llu bytes at 0x%llx lie outside of the file",
+			(unsigned long long)filesz, (unsigned long long)offset);
 	if (filesz > memsz)
-		return multiboot1_fail(l, -ENOEXEC, "a part of it is larger in the file than in memory");
+		return multiboot1_fail(l, -ENOEXEC,
+				       "a part of it is larger in the file than in memory");
 	if (paddr > l->mem || memsz > l->mem - paddr)
-		return multiboot1_fail(l, -ENOSPC,
-				       "it wants %llu bytes at 0x%llx, and the VM has %llu MiB",
-				       (unsigned long long)memsz, (unsigned long long)paddr,
-				       MIB(l->mem));
+		return multiboot1_fail(
+			l, -ENOSPC, "it wants %llu bytes at 0x%llx, and the VM has %llu MiB",
+			(unsigned long long)memsz, (unsigned long long)paddr, MIB(l->mem));
 	if (l->nr_used == ARRAY_SIZE(l->used))
 		return multiboot1_fail(l, -ENOEXEC, "it has more than %zu parts to load",
 				       ARRAY_SIZE(l->used));
@@ -99,7 +101,8 @@ static int load_by_header(struct multiboot1_loader *l, const struct multiboot1_h
 
 	before = (u64)h->header_addr - h->load_addr;
 	if (h->load_addr > h->header_addr || before > offset)
-		return multiboot1_fail(l, -ENOEXEC, "its Multiboot header has a wrong load address");
+		return multiboot1_fail(l, -ENOEXEC,
+				       "its Multiboot header has a wrong load address");
 	start = offset - before;
 	if (h->load_end_addr && h->load_end_addr < h->load_addr)
 		return multiboot1_fail(l, -ENOEXEC, "its Multiboot header has a wrong load end");
@@ -107,7 +110,8 @@ static int load_by_header(struct multiboot1_loader *l, const struct multiboot1_h
 	memsz = filesz;
 	if (h->bss_end_addr) {
 		if (h->bss_end_addr < h->load_addr + filesz)
-			return multiboot1_fail(l, -ENOEXEC, "its Multiboot header has a wrong bss end");
+			return multiboot1_fail(l, -ENOEXEC,
+					       "its Multiboot header has a wrong bss end");
 		memsz = h->bss_end_addr - h->load_addr;
 	}
 	err = load_segment(l, h->load_addr, start, filesz, memsz);
@@ -145,8 +149,8 @@ static bool elf_open(const struct multiboot1_loader *l, struct elf_view *v)
 	v->phoff = v->wide ? h64.phoff : h32.phoff;
 	return v->type == ELF_TYPE_EXEC &&
 	       (v->machine == ELF_MACHINE_386 || v->machine == ELF_MACHINE_X64) &&
-	       v->phentsize >= (v->wide ? sizeof(struct elf64_segment)
-					: sizeof(struct elf32_segment));
+	       v->phentsize >=
+		       (v->wide ? sizeof(struct elf64_segment) : sizeof(struct elf32_segment));
 }
 
 /* Program header @i, widened; false when it lies outside of the file. */
@@ -188,12 +192,15 @@ static int load_elf(struct multiboot1_loader *l, u32 *entry)
 	int err;
 
 	if (!elf_open(l, &v))
-		return multiboot1_fail(l, -ENOEXEC, "it is neither an x86 ELF executable nor loadable by its Multiboot header");
+		return multiboot1_fail(
+			l, -ENOEXEC,
+			"it is neither an x86 ELF executable nor loadable by its Multiboot header");
 	start = v.entry;
 	for (u32 i = 0; i < v.phnum; i++) {
 		if (!elf_segment(l, &v, i, &s))
-			return multiboot1_fail(l, -ENOEXEC, "it is cut short: program header %u lies outside of the file",
-					       i);
+			return multiboot1_fail(
+				l, -ENOEXEC,
+				"it is cut short: program header %u lies outside of the file", i);
 		if (s.type != ELF_PT_LOAD || s.memsz == 0)
 			continue;
 		err = load_segment(l, s.paddr, s.offset, s.filesz, s.memsz);
@@ -209,8 +216,12 @@ static int load_elf(struct multiboot1_loader *l, u32 *entry)
 int multiboot1_load(struct mmu *mmu, u64 mem, const void *image, size_t size, const char *cmdline,
 		    struct multiboot1_entry *entry, char *why, size_t why_size)
 {
-	struct multiboot1_loader l = {
-		.mmu = mmu, .mem = mem, .image = image, .size = size, .why = why, .why_size = why_size};
+	struct multiboot1_loader l = {.mmu = mmu,
+				      .mem = mem,
+				      .image = image,
+				      .size = size,
+				      .why = why,
+				      .why_size = why_size};
 	struct multiboot1_header h;
 	u64 offset = 0;
 	int err;
@@ -219,10 +230,13 @@ int multiboot1_load(struct mmu *mmu, u64 mem, const void *image, size_t size, co
 	if (err)
 		return err;
 	if (h.flags & MULTIBOOT1_VIDEO_MODE)
-		return multiboot1_fail(&l, -ENOEXEC, "it requires a video mode, and the VM has no screen");
+		return multiboot1_fail(&l, -ENOEXEC,
+				       "it requires a video mode, and the VM has no screen");
 	if (h.flags & MULTIBOOT1_REQUIRED & ~(MULTIBOOT1_PAGE_ALIGN | MULTIBOOT1_MEMORY_INFO))
-		return multiboot1_fail(&l, -ENOEXEC, "its Multiboot header requires features 0x%x that are not known",
-				       h.flags & MULTIBOOT1_REQUIRED);
+		return multiboot1_fail(
+			&l, -ENOEXEC,
+			"its Multiboot header requires features 0x%x that are not known",
+			h.flags & MULTIBOOT1_REQUIRED);
 	if (h.flags & MULTIBOOT1_AOUT_KLUDGE)
 		err = load_by_header(&l, &h, offset, &entry->eip);
 	else

@@ -56,8 +56,10 @@ static u32 fill_map(struct multiboot1_mmap_entry map[3], u64 mem)
 
 	map[n++] = (struct multiboot1_mmap_entry){
 		.size = 20, .addr = 0, .len = low, .type = MULTIBOOT1_MMAP_AVAILABLE};
-	map[n++] = (struct multiboot1_mmap_entry){
-		.size = 20, .addr = LOW_END, .len = HIGH - LOW_END, .type = MULTIBOOT1_MMAP_RESERVED};
+	map[n++] = (struct multiboot1_mmap_entry){.size = 20,
+						  .addr = LOW_END,
+						  .len = HIGH - LOW_END,
+						  .type = MULTIBOOT1_MMAP_RESERVED};
 	if (mem > HIGH)
 		map[n++] = (struct multiboot1_mmap_entry){.size = 20,
 							  .addr = HIGH,
@@ -108,7 +110,8 @@ int multiboot1_write_info(struct multiboot1_loader *l, const char *cmdline, u32 
 
 void multiboot1_entry_state(const struct multiboot1_entry *entry, struct vcpu_state *s)
 {
-	static const struct segment data = {.limit = 0xffffffff, .selector = 0x10, .attrib = FLAT_DATA};
+	static const struct segment data = {
+		.limit = 0xffffffff, .selector = 0x10, .attrib = FLAT_DATA};
 
 	memset(s, 0, sizeof(*s));
 	s->gpr[RAX] = MULTIBOOT1_BOOT_MAGIC;

@@ -6,8 +6,8 @@
 #define FIELD(member) STATE_FIELD(struct uart_state, member)
 
 static const struct state_field uart_fields[] = {
-	FIELD(line_len), FIELD(ier),	   FIELD(fcr),	   FIELD(lcr),	      FIELD(mcr),
-	FIELD(scr),	 FIELD(dll),	   FIELD(dlm),	   FIELD(msr_delta),  FIELD(overrun),
+	FIELD(line_len),   FIELD(ier),	   FIELD(fcr),	    FIELD(lcr),	      FIELD(mcr),
+	FIELD(scr),	   FIELD(dll),	   FIELD(dlm),	    FIELD(msr_delta), FIELD(overrun),
 	FIELD(thre_event), FIELD(rx_head), FIELD(rx_count), FIELD(rx),	      FIELD(line),
 };
 _Static_assert(sizeof(struct uart_state) == 4 + 12 + UART_FIFO + UART_LINE, "no padding");

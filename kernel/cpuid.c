@@ -12,31 +12,31 @@
 #define ALL 0xffffffffu
 
 /* Leaf 1 */
-#define ECX1_SSE3    BIT(0)
-#define ECX1_PCLMUL  BIT(1)
-#define ECX1_SSSE3   BIT(9)
-#define ECX1_FMA     BIT(12)
-#define ECX1_SSE41   BIT(19)
-#define ECX1_SSE42   BIT(20)
-#define ECX1_MOVBE   BIT(22)
-#define ECX1_POPCNT  BIT(23)
-#define ECX1_AES     BIT(25)
-#define ECX1_AVX     BIT(28)
-#define ECX1_F16C    BIT(29)
-#define ECX1_RDRAND  BIT(30)
-#define ECX1_OFFERED                                                                               \
-	(ECX1_SSE3 | ECX1_PCLMUL | ECX1_SSSE3 | ECX1_FMA | CPUID_1_ECX_CX16 | ECX1_SSE41 |         \
-	 ECX1_SSE42 | ECX1_MOVBE | ECX1_POPCNT | ECX1_AES | CPUID_1_ECX_XSAVE | ECX1_AVX |         \
+#define ECX1_SSE3   BIT(0)
+#define ECX1_PCLMUL BIT(1)
+#define ECX1_SSSE3  BIT(9)
+#define ECX1_FMA    BIT(12)
+#define ECX1_SSE41  BIT(19)
+#define ECX1_SSE42  BIT(20)
+#define ECX1_MOVBE  BIT(22)
+#define ECX1_POPCNT BIT(23)
+#define ECX1_AES    BIT(25)
+#define ECX1_AVX    BIT(28)
+#define ECX1_F16C   BIT(29)
+#define ECX1_RDRAND BIT(30)
+#define ECX1_OFFERED                                                                       \
+	(ECX1_SSE3 | ECX1_PCLMUL | ECX1_SSSE3 | ECX1_FMA | CPUID_1_ECX_CX16 | ECX1_SSE41 | \
+	 ECX1_SSE42 | ECX1_MOVBE | ECX1_POPCNT | ECX1_AES | CPUID_1_ECX_XSAVE | ECX1_AVX | \
 	 ECX1_F16C | ECX1_RDRAND)
 /* FPU VME DE PSE TSC MSR PAE CX8; SEP MTRR PGE; CMOV PAT PSE36 CLFSH; MMX FXSR SSE SSE2. No MCE,
  * MCA (no banks), APIC (there is none), HTT (one thread for each package). */
-#define EDX1_OFFERED                                                                               \
+#define EDX1_OFFERED \
 	(GENMASK(6, 0) | BIT(8) | GENMASK(13, 11) | GENMASK(17, 15) | BIT(19) | GENMASK(26, 23))
 #define EBX1_CLFLUSH GENMASK(15, 8)
 
 /* Leaf 7: BMI1 AVX2 BMI2 ERMS ADX RDSEED CLFLUSHOPT CLWB SHA besides the named ones */
-#define EBX7_OFFERED                                                                               \
-	(CPUID_7_EBX_FSGSBASE | BIT(3) | BIT(5) | CPUID_7_EBX_SMEP | BIT(8) | BIT(9) | BIT(18) |   \
+#define EBX7_OFFERED                                                                             \
+	(CPUID_7_EBX_FSGSBASE | BIT(3) | BIT(5) | CPUID_7_EBX_SMEP | BIT(8) | BIT(9) | BIT(18) | \
 	 BIT(19) | CPUID_7_EBX_SMAP | BIT(23) | BIT(24) | BIT(29))
 /* LA57 is not offered: L1's nested tables have as many levels as its own. */
 #define ECX7_OFFERED CPUID_7_ECX_UMIP
@@ -45,8 +45,8 @@
 /* 8000_0001: LAHF ALTMOVCR8 ABM SSE4A MISALIGNSSE 3DNOWPREFETCH */
 #define ECX81_OFFERED (BIT(0) | GENMASK(8, 4))
 /* As leaf 1's, and SYSCALL NX MMXEXT FFXSR 1G RDTSCP LM */
-#define EDX81_OFFERED                                                                              \
-	(GENMASK(6, 0) | BIT(8) | GENMASK(13, 11) | GENMASK(17, 15) | CPUID_EXT1_EDX_NX |          \
+#define EDX81_OFFERED                                                                     \
+	(GENMASK(6, 0) | BIT(8) | GENMASK(13, 11) | GENMASK(17, 15) | CPUID_EXT1_EDX_NX | \
 	 GENMASK(27, 22) | CPUID_EXT1_EDX_LM)
 
 static const struct cpuid_rule {
@@ -69,7 +69,7 @@ static const struct cpuid_rule {
 	{0x80000005, 0, false, {ALL, ALL, ALL, ALL}}, /* caches and TLBs */
 	{0x80000006, 0, false, {ALL, ALL, ALL, ALL}},
 	{CPUID_EXT7, 0, false, {0, 0, 0, CPUID_EXT7_EDX_INVARIANT_TSC}},
-	{CPUID_EXT8, 0, false, {0xffff, 0, 0, 0}}, /* address widths; one core */
+	{CPUID_EXT8, 0, false, {0xffff, 0, 0, 0}},   /* address widths; one core */
 	{CPUID_SVM, 0, false, {ALL, ALL, ALL, ALL}}, /* the vendor's, see below */
 };
 

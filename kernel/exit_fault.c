@@ -26,7 +26,8 @@ static void reclaim(struct vcpu *vcpu)
 	struct flush_batch batch = FLUSH_BATCH_INIT;
 
 	if (++vcpu->reclaims > RECLAIM_LIMIT) {
-		vm_end(vcpu->vm, -ENOMEM, "no memory is left for its page tables: give it less memory (mem=)");
+		vm_end(vcpu->vm, -ENOMEM,
+		       "no memory is left for its page tables: give it less memory (mem=)");
 		return;
 	}
 	if (mutex_trylock(&mmu->slots_lock)) {
@@ -52,7 +53,8 @@ static void fault_outcome(struct vcpu *vcpu, const struct vm_exit *exit, int res
 		reclaim(vcpu);
 		break;
 	default:
-		vm_end(vcpu->vm, -EFAULT, "it %s 0x%llx, outside of its %llu MiB of memory, at rip 0x%llx",
+		vm_end(vcpu->vm, -EFAULT,
+		       "it %s 0x%llx, outside of its %llu MiB of memory, at rip 0x%llx",
 		       access_name(exit->fault.error), (unsigned long long)exit->fault.addr,
 		       (unsigned long long)vcpu->vm->mem_bytes >> 20,
 		       (unsigned long long)vcpu->rip);

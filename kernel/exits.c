@@ -53,7 +53,8 @@ void vcpu_inject_exception(struct vcpu *vcpu, u8 vector, bool has_error, u32 err
 
 	if (first->type == EVENT_EXCEPTION) {
 		if (first->vector == EXC_DF) {
-			vm_end(vcpu->vm, -EIO, "%s shut down: exception %u while a double fault was delivered",
+			vm_end(vcpu->vm, -EIO,
+			       "%s shut down: exception %u while a double fault was delivered",
 			       level_name(vcpu), vector);
 			return;
 		}
@@ -65,8 +66,8 @@ void vcpu_inject_exception(struct vcpu *vcpu, u8 vector, bool has_error, u32 err
 		}
 	}
 	/*
-	 * An interrupt whose delivery faults is lost: the interrupt controller has seen it accepted.
-	 * INT n runs again, as RIP is still there.
+	 * An interrupt whose delivery faults is lost: the interrupt controller has seen it
+	 * accepted. INT n runs again, as RIP is still there.
 	 */
 	vcpu->pending = (struct vcpu_event){.type = EVENT_EXCEPTION,
 					    .vector = vector,

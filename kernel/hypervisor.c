@@ -62,7 +62,8 @@ static int choose_vendor(void)
 	else if (cpuid(CPUID_FEATURES, 0).ecx & CPUID_1_ECX_VMX)
 		vendor = &vmx_ops;
 	else
-		return fail("this processor has neither AMD SVM nor Intel VMX: use one that has, or an emulator that shows it (QEMU: -cpu max,+svm)");
+		return fail("this processor has neither AMD SVM nor Intel VMX: use one that has, "
+			    "or an emulator that shows it (QEMU: -cpu max,+svm)");
 	if (vendor->probe(&vendor_caps, why, sizeof(why)))
 		return fail("%s", why);
 	if (vendor->cpu_enable())
@@ -77,7 +78,8 @@ static void describe(const struct vm *vm, const struct boot_module *kernel)
 	u64 pieces[4] = {0};
 
 	vm_memory_pieces(vm, pieces);
-	log_info("%s: %llu MiB of memory (pieces of 1G: %llu, 2M: %llu, 4K: %llu), kernel of %llu KiB",
+	log_info("%s: %llu MiB of memory (pieces of 1G: %llu, 2M: %llu, 4K: %llu), kernel of %llu "
+		 "KiB",
 		 vm->name, (unsigned long long)vm->mem_bytes >> 20, (unsigned long long)pieces[3],
 		 (unsigned long long)pieces[2], (unsigned long long)pieces[1],
 		 (unsigned long long)(kernel->end - kernel->start) >> 10);
@@ -91,8 +93,8 @@ static int load_kernel(struct vm *vm, const struct boot_module *m)
 	int err = -ENOMEM;
 
 	if (state)
-		err = platform_load(vm, (const void *)m->start, m->end - m->start, m->cmdline, state,
-				    why, sizeof(why));
+		err = platform_load(vm, (const void *)m->start, m->end - m->start, m->cmdline,
+				    state, why, sizeof(why));
 	if (!err)
 		err = vendor->set_state(vm->vcpus[0], state);
 	kfree(state);
@@ -127,7 +129,8 @@ static int run_l1(void)
 	int status;
 
 	if (!bootinfo.module_count)
-		return fail("no guest: the boot loader passed no module; say 'module2 /boot/l1.elf' in grub.cfg");
+		return fail("no guest: the boot loader passed no module; say 'module2 "
+			    "/boot/l1.elf' in grub.cfg");
 	if (vm_create("L1", params.mem, &vm))
 		return fail("L1 could not be created with mem=%lluM",
 			    (unsigned long long)params.mem >> 20);

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
 /* mmu/env.h on the machine: pages, exchange of entries, flushes, scheduling, messages. */
-#include "mmu/env.h"
 #include "kernel/cpu.h"
 #include "kernel/kmem.h"
 #include "kernel/log.h"
@@ -9,6 +8,7 @@
 #include "kernel/task.h"
 #include "kernel/trace.h"
 #include "lib/printf.h"
+#include "mmu/env.h"
 #include "mmu/flush.h"
 
 /*

@@ -62,8 +62,7 @@ void result_u64(struct result *r, const char *key, u64 val)
 	char digits[24];
 
 	put_key(r, key);
-	put(r, digits,
-	    (size_t)snprintf(digits, sizeof(digits), "%llu", (unsigned long long)val));
+	put(r, digits, (size_t)snprintf(digits, sizeof(digits), "%llu", (unsigned long long)val));
 }
 
 void result_s64(struct result *r, const char *key, s64 val)

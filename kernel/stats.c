@@ -9,8 +9,14 @@ static const struct stat_name {
 	const char *name;
 	size_t offset; /* of a u64 in struct mmu_stats */
 } stat_names[] = {
-#define STAT(name)	   {#name, offsetof(struct mmu_stats, name)}
-#define STAT_AT(name, member) {name, offsetof(struct mmu_stats, member)}
+#define STAT(name)                                      \
+	{                                               \
+#name, offsetof(struct mmu_stats, name) \
+	}
+#define STAT_AT(name, member)                            \
+	{                                                \
+		name, offsetof(struct mmu_stats, member) \
+	}
 	STAT_AT("pages_4k", pages[MMU_TREE_TDP][0]),
 	STAT_AT("pages_2m", pages[MMU_TREE_TDP][1]),
 	STAT_AT("pages_1g", pages[MMU_TREE_TDP][2]),
@@ -70,7 +76,8 @@ static u64 vcpu_sum(const struct vm *vm, size_t offset)
 
 static u64 exits_of_kind(const struct vm *vm, int kind)
 {
-	return vcpu_sum(vm, offsetof(struct vcpu_stats, exits_by_kind) + (size_t)kind * sizeof(u64));
+	return vcpu_sum(vm,
+			offsetof(struct vcpu_stats, exits_by_kind) + (size_t)kind * sizeof(u64));
 }
 
 static const struct stat_name vcpu_names[] = {

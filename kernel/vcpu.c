@@ -95,7 +95,6 @@ static bool deliver_interrupt(struct vcpu *vcpu)
 	trace(interrupt, vcpu->irq_vector, vcpu->guest_mode, vcpu->rip, 0);
 	vcpu->pending = (struct vcpu_event){.type = EVENT_INTR, .vector = vcpu->irq_vector};
 	__atomic_store_n(&vcpu->irq_pending, 0, __ATOMIC_RELEASE);
-	vcpu->stats.injections++;
 	return true;
 }
 
@@ -116,10 +115,6 @@ static void halted(struct vcpu *vcpu)
 			vcpu->halted = false;
 		else
 			halted_for_good(vcpu);
-		return;
-	}
-	if (vendor->halt_wakes && vendor->halt_wakes(vcpu)) {
-		vcpu->halted = false;
 		return;
 	}
 	if (vm->next_event == PLATFORM_NEVER && vm->nr_vcpus == 1) {
@@ -157,8 +152,9 @@ void vcpu_task(void *arg)
 	vcpu->parked = false;
 	while (!vm_has_ended(vm)) {
 		/*
-		 * Not only after EXIT_HOST: a guest that exits all the time, or an emulator that holds
-		 * interrupts back while the guest has its own switched off, must not stop the tick.
+		 * Not only after EXIT_HOST: a guest that exits all the time, or an emulator that
+		 * holds interrupts back while the guest has its own switched off, must not stop the
+		 * tick.
 		 */
 		interrupts_poll();
 		before_entry(vcpu);

@@ -10,9 +10,9 @@
 #include "mmu/pt_format.h"
 
 struct vendor_caps {
-	const char *what; /* "AMD SVM" */
+	const char *what;	     /* "AMD SVM" */
 	const struct pt_format *fmt; /* of the nested tables that the processor walks */
-	u32 tags;	  /* ASIDs or VPIDs */
+	u32 tags;		     /* ASIDs or VPIDs */
 	bool huge_1g;
 };
 
@@ -41,7 +41,8 @@ struct vendor_ops {
 	/*
 	 * Enters the guest once: injects vcpu->pending when it can, flushes what tlb tags ask
 	 * for, loads FPU state if another vCPU had the CPU; on the way out decodes the exit
-	 * into @exit and saves an event whose delivery was cut short in vcpu->pending. Handles nothing.
+	 * into @exit and saves an event whose delivery was cut short in vcpu->pending. Handles
+	 * nothing.
 	 */
 	void (*run)(struct vcpu *vcpu, struct vm_exit *exit);
 
@@ -58,11 +59,6 @@ struct vendor_ops {
 	 * L1 has been made.
 	 */
 	bool (*nested_intr)(struct vcpu *vcpu);
-	/*
-	 * True when the vendor's own state ends a HLT now: a virtual interrupt of L1's that L2 would
-	 * take. May be NULL: never.
-	 */
-	bool (*halt_wakes)(struct vcpu *vcpu);
 	/* Moves RIP past the instruction that caused @exit. -EFAULT: #PF or the like was queued. */
 	int (*skip)(struct vcpu *vcpu, const struct vm_exit *exit);
 	/* Value of an MSR that the vendor keeps; -ENOENT: not the vendor's; -EINVAL: #GP. */

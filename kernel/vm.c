@@ -77,7 +77,8 @@ int vm_create(const char *name, u64 mem, struct vm **out)
 	int err = -EINVAL;
 
 	if (!mem || !IS_ALIGNED(mem, PAGE_SIZE)) {
-		log_err("%s: mem=%llu is not a whole number of pages", name, (unsigned long long)mem);
+		log_err("%s: mem=%llu is not a whole number of pages", name,
+			(unsigned long long)mem);
 		return err;
 	}
 	vm = kzalloc(sizeof(*vm));

@@ -106,7 +106,9 @@ int vm_memory_create(struct vm *vm, char *why, size_t size)
 		err = err ? err : add_pieces(vm, slot);
 	}
 	if (err)
-		snprintf(why, size, "too little memory: it needs %llu MiB and some for page tables, %llu MiB are free; say mem= on the command line",
+		snprintf(why, size,
+			 "too little memory: it needs %llu MiB and some for page tables, %llu MiB "
+			 "are free; say mem= on the command line",
 			 (unsigned long long)vm->mem_bytes >> 20,
 			 (unsigned long long)stats.free >> 20);
 	return err;

@@ -6,7 +6,9 @@
 static int vmx_probe(struct vendor_caps *caps, char *why, size_t size)
 {
 	caps->what = "Intel VMX";
-	snprintf(why, size, "this processor has Intel VMX, and this image runs guests on AMD SVM only: use such a machine, or MACHINE=qemu-svm");
+	snprintf(why, size,
+		 "this processor has Intel VMX, and this image runs guests on AMD SVM only: use "
+		 "such a machine, or MACHINE=qemu-svm");
 	return -ENODEV;
 }
 
