@@ -22,8 +22,19 @@ struct segment {
 	u16 attrib; /* as in the VMCB: type, S, DPL, P, AVL, L, D, G packed in 12 bits */
 };
 
-enum seg_reg { SEG_ES, SEG_CS, SEG_SS, SEG_DS, SEG_FS, SEG_GS, SEG_LDTR, SEG_TR, SEG_GDTR, SEG_IDTR,
-	       SEG_NR };
+enum seg_reg {
+	SEG_ES,
+	SEG_CS,
+	SEG_SS,
+	SEG_DS,
+	SEG_FS,
+	SEG_GS,
+	SEG_LDTR,
+	SEG_TR,
+	SEG_GDTR,
+	SEG_IDTR,
+	SEG_NR
+};
 
 /* An event on its way into the guest, in VMX's and SVM's common terms. */
 enum event_type { EVENT_NONE, EVENT_INTR, EVENT_NMI, EVENT_EXCEPTION, EVENT_SOFT_INTR };
@@ -86,15 +97,15 @@ struct vcpu {
 	u64 rip, rflags;
 	bool guest_mode; /* L2 runs */
 	bool halted;
-	bool parked;	   /* its task does not touch it: not started, parked or ended */
-	u32 parked_gen;	   /* the pause (vm.pause_gen) for which it has parked */
+	bool parked;	/* its task does not touch it: not started, parked or ended */
+	u32 parked_gen; /* the pause (vm.pause_gen) for which it has parked */
 	struct vcpu_event pending;
 	struct nested_mmu nested; /* the nested tree as this vCPU uses it */
-	void *fpu;		  /* XSAVE area, 64-byte aligned; valid while another vCPU has the CPU */
+	void *fpu; /* XSAVE area, 64-byte aligned; valid while another vCPU has the CPU */
 	struct vcpu_stats stats;
 	/* A virtual interrupt from a device of L1's platform. Set by any task, atomically. */
 	u32 irq_pending; /* 1: irq_vector waits */
 	u8 irq_vector;
-	u32 reclaims; /* faults in a row that found no memory, see kernel/exit_fault.c */
+	u32 reclaims;	    /* faults in a row that found no memory, see kernel/exit_fault.c */
 	u64 throttle_since; /* time_ns() since which the vCPU has run without being held back */
 };
