@@ -49,10 +49,12 @@ void cpu_brand(char name[49])
 
 		memcpy(name + 16 * i, &c, 16);
 	}
-	/* Some brands are padded in front. */
+	/* Some brands are padded, in front or behind. */
 	while (*start == ' ')
 		start++;
 	memmove(name, start, strlen(start) + 1);
+	for (size_t n = strlen(name); n > 0 && name[n - 1] == ' '; n--)
+		name[n - 1] = '\0';
 }
 
 u32 cpu_physical_bits(void)
