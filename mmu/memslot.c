@@ -141,10 +141,13 @@ static int set_page(struct memslot *slot, gfn_t gfn, hpa_t hpa)
 
 int memslot_set_piece(struct memslot *slot, gfn_t gfn, hpa_t hpa, int level)
 {
-	u64 n = LEVEL_PAGES(level), first, offset = gfn.v - slot->base.v;
+	u64 n, first, offset = gfn.v - slot->base.v;
 
-	if (level < PG_LEVEL_4K || level > PG_LEVEL_1G || !IS_ALIGNED(gfn.v, n) ||
-	    !IS_ALIGNED(hpa.v, LEVEL_SIZE(level)) || n > slot->npages || offset > slot->npages - n)
+	if (level < PG_LEVEL_4K || level > PG_LEVEL_1G)
+		return -EINVAL;
+	n = LEVEL_PAGES(level);
+	if (!IS_ALIGNED(gfn.v, n) || !IS_ALIGNED(hpa.v, LEVEL_SIZE(level)) || n > slot->npages ||
+	    offset > slot->npages - n)
 		return -EINVAL;
 	if (level == PG_LEVEL_4K)
 		return set_page(slot, gfn, hpa);
