@@ -1,14 +1,19 @@
 // SPDX-License-Identifier: MIT
-/* The place of the Intel VMX backend. It says at boot that it cannot run guests. */
+/* The VMX backend's place. It tells processors that have VMX from those that do not. */
+#include "kernel/cpu.h"
 #include "kernel/vendor.h"
 #include "lib/printf.h"
+#include "lib/x86.h"
 
 static int vmx_probe(struct vendor_caps *caps, char *why, size_t size)
 {
-	caps->what = "Intel VMX";
-	snprintf(why, size,
-		 "this processor has Intel VMX, and this image runs guests on AMD SVM only: use "
-		 "such a machine, or MACHINE=qemu-svm");
+	(void)caps;
+	if (cpuid(CPUID_FEATURES, 0).ecx & CPUID_1_ECX_VMX)
+		snprintf(why, size,
+			 "VMX: not there yet; Cleave runs on AMD SVM, for example under QEMU with "
+			 "-cpu max,+svm");
+	else
+		snprintf(why, size, "VMX: this processor does not have it");
 	return -ENODEV;
 }
 

@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Events on their way into a guest: EVENTINJ, EXITINTINFO, the interrupt window, and which level an
+ * interrupt of L1's platform is for.
+ */
+#include "lib/x86.h"
+#include "svm/svm.h"
+
+u64 svm_event_encode(const struct vcpu_event *e)
+{
+	static const u64 types[] = {
+		[EVENT_INTR] = SVM_EVENT_TYPE_INTR,
+		[EVENT_NMI] = SVM_EVENT_TYPE_NMI,
+		[EVENT_EXCEPTION] = SVM_EVENT_TYPE_EXCP,
+		[EVENT_SOFT_INTR] = SVM_EVENT_TYPE_SOFT,
+	};
+	u64 event;
+
+	if (e->type == EVENT_NONE)
+		return 0;
+	event = SVM_EVENT_VALID | types[e->type] | e->vector;
+	if (e->has_error)
+		event |= SVM_EVENT_ERR_VALID | (u64)e->error << SVM_EVENT_ERR_SHIFT;
+	return event;
+}
+
+void svm_event_decode(struct vcpu_event *e, u64 event)
+{
+	u64 type = event & SVM_EVENT_TYPE_MASK;
+
+	*e = (struct vcpu_event){.vector = event & SVM_EVENT_VECTOR_MASK, .in_delivery = 1};
+	if (!(event & SVM_EVENT_VALID))
+		e->type = EVENT_NONE;
+	else if (type == SVM_EVENT_TYPE_NMI)
+		e->type = EVENT_NMI;
+	else if (type == SVM_EVENT_TYPE_SOFT)
+		e->type = EVENT_SOFT_INTR;
+	else if (type == SVM_EVENT_TYPE_EXCP && e->vector < EXC_COUNT)
+		e->type = EVENT_EXCEPTION;
+	else /* QEMU records a virtual interrupt as type 3 with the interrupt's vector */
+		e->type = EVENT_INTR;
+	if (e->type == EVENT_EXCEPTION && event & SVM_EVENT_ERR_VALID) {
+		e->has_error = 1;
+		e->error = (u32)(event >> SVM_EVENT_ERR_SHIFT);
+	}
+}
+
+/* APM 2 8.2.9: what becomes a double fault when the second comes while the first is delivered. */
+static bool contributory(u8 vector)
+{
+	return vector == EXC_DE || (vector >= EXC_TS && vector <= EXC_GP);
+}
+
+void svm_queue_exception(struct svm_vcpu *svm, u8 vector, bool has_error, u32 error)
+{
+	struct vcpu_event *p = &svm->vcpu.pending;
+	bool on_top = p->type == EVENT_EXCEPTION &&
+		      ((contributory(p->vector) && contributory(vector)) ||
+		       (p->vector == EXC_PF && (contributory(vector) || vector == EXC_PF)));
+
+	*p = (struct vcpu_event){.type = EVENT_EXCEPTION,
+				 .vector = on_top ? EXC_DF : vector,
+				 .has_error = on_top || has_error,
+				 .error = on_top ? 0 : error};
+}
+
+/* INT n, INT3, INTO whose delivery was cut short: RIP is still at the instruction. */
+static bool is_soft(const struct vcpu_event *e)
+{
+	return e->type == EVENT_SOFT_INTR ||
+	       (e->type == EVENT_EXCEPTION && (e->vector == EXC_BP || e->vector == EXC_OF));
+}
+
+/* An exception that L0 raised in L2 is L1's when L1 intercepts it; one under delivery no more. */
+static bool exception_is_for_l1(const struct svm_vcpu *svm)
+{
+	const struct vcpu_event *e = &svm->vcpu.pending;
+
+	return svm->vcpu.guest_mode && e->type == EVENT_EXCEPTION && !e->in_delivery &&
+	       vmcb_intercept_test(&svm->nested.ctl, INTERCEPT_EXCP_BASE + e->vector);
+}
+
+void svm_event_inject(struct svm_vcpu *svm)
+{
+	struct vcpu_event e = svm->vcpu.pending;
+
+	if (exception_is_for_l1(svm)) {
+		svm->vcpu.pending.type = EVENT_NONE;
+		svm_nested_exit(svm, SVM_EXIT_EXCP_BASE + e.vector, e.error,
+				e.vector == EXC_PF ? svm->vmcb->save.cr2 : 0);
+		return;
+	}
+	svm->vcpu.pending.type = EVENT_NONE;
+	if (is_soft(&e) && e.insn_len)
+		return; /* executing the instruction again delivers it */
+	svm->soft_injected = is_soft(&e);
+	svm->vmcb->control.event_inj = svm_event_encode(&e);
+	svm->vcpu.stats.injections++;
+}
+
+void svm_event_collect(struct svm_vcpu *svm)
+{
+	struct vcpu_event *e = &svm->vcpu.pending;
+
+	svm_event_decode(e, svm->vmcb->control.exit_int_info);
+	if (is_soft(e) && !svm->soft_injected)
+		e->insn_len = e->type == EVENT_SOFT_INTR ? 2 : 1;
+}
+
+/* L2 runs: L1 wants to be told of interrupts. */
+static bool l1_intercepts_intr(const struct svm_vcpu *svm)
+{
+	return vmcb_intercept_test(&svm->nested.ctl, INTERCEPT_INTR);
+}
+
+/* APM 2 15.21.1: the IF that masks L1's physical interrupts while L2 runs. */
+static bool l1_interrupts_on(const struct svm_vcpu *svm)
+{
+	if (svm->nested.ctl.vintr & V_INTR_MASKING)
+		return svm->vmcb01->save.rflags & RFLAGS_IF;
+	return svm->vcpu.rflags & RFLAGS_IF;
+}
+
+bool svm_intr_allowed(struct vcpu *vcpu)
+{
+	struct svm_vcpu *svm = to_svm(vcpu);
+
+	if (!svm->nested.gif || vcpu->pending.type != EVENT_NONE)
+		return false;
+	if (!vcpu->guest_mode)
+		return vcpu->rflags & RFLAGS_IF &&
+		       !(svm->vmcb->control.int_state & SVM_INTERRUPT_SHADOW);
+	return !l1_intercepts_intr(svm) && l1_interrupts_on(svm) &&
+	       !(svm->vmcb->control.int_state & SVM_INTERRUPT_SHADOW);
+}
+
+bool svm_nested_intr(struct vcpu *vcpu)
+{
+	struct svm_vcpu *svm = to_svm(vcpu);
+
+	if (!vcpu->guest_mode || !svm->nested.gif || !l1_intercepts_intr(svm) ||
+	    !l1_interrupts_on(svm))
+		return false;
+	svm_nested_exit(svm, SVM_EXIT_INTR, 0, 0);
+	return true;
+}
+
+/*
+ * A virtual interrupt of highest priority, whose delivery is intercepted, tells when IF and the
+ * shadow allow one. Where something else is in the way its end is an exit anyhow: STGI, and L1's IF
+ * while L2 runs with V_INTR_MASKING.
+ */
+void svm_intr_window(struct vcpu *vcpu)
+{
+	struct svm_vcpu *svm = to_svm(vcpu);
+	struct vmcb_control *c = &svm->vmcb->control;
+
+	if (svm->window || !svm->nested.gif)
+		return;
+	if (vcpu->guest_mode) {
+		if (svm->nested.ctl.vintr & V_INTR_MASKING && !l1_interrupts_on(svm))
+			return;
+		/* L1's own virtual interrupt makes room; what the processor changed is kept. */
+		svm->nested.ctl.vintr &= ~V_IRQ;
+		svm->nested.ctl.vintr |= c->vintr & V_IRQ;
+	}
+	svm->window = true;
+	c->vintr &= ~(V_INTR_VECTOR_MASK | V_INTR_PRIO_MASK);
+	c->vintr |= V_IRQ | V_IGN_TPR | V_INTR_PRIO_MASK;
+	vmcb_intercept_set(c, INTERCEPT_VINTR);
+}
+
+void svm_window_close(struct svm_vcpu *svm)
+{
+	struct vmcb_control *c = &svm->vmcb->control;
+	u64 owned = SVM_VINTR_OF_L1 & ~V_TPR_MASK;
+
+	if (!svm->window)
+		return;
+	svm->window = false;
+	c->vintr &= ~owned;
+	vmcb_intercept_clear(c, INTERCEPT_VINTR);
+	if (!svm->vcpu.guest_mode)
+		return;
+	c->vintr |= svm->nested.ctl.vintr & owned;
+	if (vmcb_intercept_test(&svm->nested.ctl, INTERCEPT_VINTR))
+		vmcb_intercept_set(c, INTERCEPT_VINTR);
+}

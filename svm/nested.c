@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: MIT
+/* The instructions of SVM as L1 executes them (APM 3), and where a vCPU stands. */
+#include "lib/x86.h"
+#include "mmu/guest_mem.h"
+#include "svm/svm.h"
+
+static enum nested_result fault(struct svm_vcpu *svm, u8 vector)
+{
+	svm_queue_exception(svm, vector, vector == EXC_GP, 0);
+	return NESTED_DONE;
+}
+
+/* VMLOAD and VMSAVE copy these runs of the state-save area, APM 2 Appendix B. */
+#define VMLOAD_SEGS	offsetof(struct vmcb_save, fs)	 /* FS, GS */
+#define VMLOAD_SEGS_LEN 0x20
+#define VMLOAD_LDTR	offsetof(struct vmcb_save, ldtr)
+#define VMLOAD_TR	offsetof(struct vmcb_save, tr)
+#define VMLOAD_MSRS	offsetof(struct vmcb_save, star) /* STAR to SYSENTER_EIP */
+#define VMLOAD_MSRS_LEN 0x40
+
+static const struct {
+	u16 offset, len;
+} vmload_runs[] = {
+	{VMLOAD_SEGS, VMLOAD_SEGS_LEN},
+	{VMLOAD_LDTR, sizeof(struct vmcb_seg)},
+	{VMLOAD_TR, sizeof(struct vmcb_seg)},
+	{VMLOAD_MSRS, VMLOAD_MSRS_LEN},
+};
+
+static int vmload(struct svm_vcpu *svm, u64 gpa)
+{
+	struct vmcb_save *to = &svm->vmcb01->save;
+	struct vmcb_save *from = &svm->vmcb12->save;
+	u64 first = gpa + offsetof(struct vmcb, save) + VMLOAD_SEGS;
+
+	/* One read of all from FS to SYSENTER_EIP: the runs lie close together. */
+	if (guest_read(svm_mmu(svm), (gpa_t){first}, &from->fs,
+		       VMLOAD_MSRS + VMLOAD_MSRS_LEN - VMLOAD_SEGS))
+		return -EFAULT;
+	svm_vmload_copy(to, from);
+	to->fs.attrib &= 0xfff;
+	to->gs.attrib &= 0xfff;
+	to->tr.attrib &= 0xfff;
+	to->ldtr.attrib &= 0xfff;
+	return 0;
+}
+
+static int vmsave(struct svm_vcpu *svm, u64 gpa)
+{
+	const char *from = (const char *)&svm->vmcb01->save;
+
+	for (u32 i = 0; i < ARRAY_SIZE(vmload_runs); i++) {
+		u64 at = gpa + offsetof(struct vmcb, save) + vmload_runs[i].offset;
+		int err = guest_write(svm_mmu(svm), (gpa_t){at}, from + vmload_runs[i].offset,
+				      vmload_runs[i].len);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+/* Moves RIP on first, so that nothing is done twice if the instruction cannot be fetched. */
+static enum nested_result move_state(struct svm_vcpu *svm, const struct vm_exit *exit)
+{
+	u64 gpa = svm->vcpu.gpr[RAX];
+	u64 rip = svm->vcpu.rip;
+	int err;
+
+	if (!IS_ALIGNED(gpa, PAGE_SIZE) || gpa >> svm_host.limits.maxphyaddr)
+		return fault(svm, EXC_GP);
+	if (svm_skip(&svm->vcpu, exit))
+		return NESTED_DONE;
+	err = exit->code == SVM_EXIT_VMLOAD ? vmload(svm, gpa) : vmsave(svm, gpa);
+	if (!err)
+		return NESTED_DONE;
+	svm->vcpu.rip = rip;
+	svm->vcpu.pending.type = EVENT_NONE; /* a trap after an instruction that was not */
+	return fault(svm, EXC_GP);
+}
+
+/*
+ * APM 3 INVLPGA: one page of one ASID. L0 forgets the whole ASID, and the tree under it is
+ * compared again at the next VMRUN, as the page's nested translation goes with it.
+ */
+static void invlpga(struct svm_vcpu *svm)
+{
+	u32 asid = (u32)svm->vcpu.gpr[RCX];
+
+	if (asid)
+		svm_l1_asid_flush(svm, asid);
+	else
+		svm->asid01.tag.must_flush = true;
+}
+
+enum nested_result svm_virt_insn(struct vcpu *vcpu, const struct vm_exit *exit)
+{
+	struct svm_vcpu *svm = to_svm(vcpu);
+	const struct vmcb_save *s = &svm->vmcb->save;
+
+	if (!svm->nested.svme || !(s->cr0 & CR0_PE) || vcpu->rflags & RFLAGS_VM)
+		return fault(svm, EXC_UD);
+	if (s->cpl)
+		return fault(svm, EXC_GP);
+	switch (exit->code) {
+	case SVM_EXIT_VMRUN:
+		/* L2's VMRUN is always L1's: without that intercept L2 does not run. */
+		return vcpu->guest_mode ? fault(svm, EXC_UD) : svm_vmrun(svm, exit);
+	case SVM_EXIT_VMLOAD:
+	case SVM_EXIT_VMSAVE:
+		return move_state(svm, exit);
+	case SVM_EXIT_STGI:
+	case SVM_EXIT_CLGI:
+		if (!svm_skip(vcpu, exit))
+			svm->nested.gif = exit->code == SVM_EXIT_STGI;
+		if (!svm->nested.gif)
+			svm_window_close(svm);
+		return NESTED_DONE;
+	case SVM_EXIT_INVLPGA:
+		if (!svm_skip(vcpu, exit))
+			invlpga(svm);
+		return NESTED_DONE;
+	}
+	return fault(svm, EXC_UD);
+}
+
+u32 svm_instants(struct vcpu *vcpu)
+{
+	const struct svm_vcpu *svm = to_svm(vcpu);
+	u32 mask = vcpu->guest_mode ? INSTANT_L2 : INSTANT_L1;
+
+	if (svm->nested.run_pending)
+		mask |= INSTANT_TRANSITION;
+	if (vcpu->pending.type != EVENT_NONE && vcpu->pending.in_delivery)
+		mask |= INSTANT_EVENT;
+	if (!svm->nested.gif)
+		mask |= INSTANT_GIF0;
+	if (vcpu->guest_mode && vcpu->halted)
+		mask |= INSTANT_HALTED;
+	return mask;
+}

@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: MIT
+/*
+ * VMRUN by L1. Everything that can go wrong is found first, on a private copy of vmcb12 that L1
+ * cannot change any more; what follows cannot fail.
+ */
+#include "kernel/trace.h"
+#include "lib/x86.h"
+#include "mmu/guest_mem.h"
+#include "svm/svm.h"
+
+/* Ends of what VMRUN reads of the two areas. */
+#define CONTROL_END offsetof(struct vmcb_control, reserved_110)
+#define SAVE_END    offsetof(struct vmcb_save, dbgctl)
+
+bool svm_vmcb12_usable(struct svm_vcpu *svm, u64 gpa)
+{
+	const struct memslot *slot = memslot_find(svm_mmu(svm), gpa_to_gfn((gpa_t){gpa}));
+
+	return slot && !(slot->flags & MEMSLOT_READONLY);
+}
+
+static int read_vmcb12(struct svm_vcpu *svm, u64 gpa)
+{
+	struct mmu *mmu = svm_mmu(svm);
+	struct vmcb *v = svm->vmcb12;
+
+	if (guest_read(mmu, (gpa_t){gpa}, &v->control, CONTROL_END))
+		return -EFAULT;
+	return guest_read(mmu, (gpa_t){gpa + offsetof(struct vmcb, save)}, &v->save, SAVE_END);
+}
+
+/* The #VMEXIT of a VMRUN that was refused: L1 goes on after it, GIF is clear. */
+static enum nested_result vmrun_invalid(struct svm_vcpu *svm, u64 gpa, const char *why)
+{
+	u64 fields[] = {SVM_EXIT_INVALID, 0, 0, 0}; /* code, info 1 and 2, EXITINTINFO */
+
+	trace(nested_check, gpa, (u64)why, 0, 0);
+	svm->nested.gif = 0;
+	if (!guest_write(svm_mmu(svm),
+			 (gpa_t){gpa + offsetof(struct vmcb_control, exit_code)}, fields,
+			 sizeof(fields)))
+		return NESTED_DONE;
+	vm_end(svm->vcpu.vm, -EFAULT, "VMRUN: the VMCB at 0x%lx cannot be written", gpa);
+	return NESTED_DEAD;
+}
+
+/*
+ * APM 2 15.16.1: what L1 may rely on after VMRUN is that translations of an ASID that is new or
+ * flushed are made anew. That, and another nCR3, is when the shadow is compared with its tables.
+ */
+int svm_nested_load_root(struct svm_vcpu *svm, bool sync)
+{
+	const struct vmcb_control *c = &svm->nested.ctl;
+	bool np = c->nested_ctl & SVM_NP_ENABLE;
+	struct svm_l1_asid *a = svm_l1_asid_get(svm, c->asid);
+	struct vcpu *vcpu = &svm->vcpu;
+	int err = 0;
+
+	if (a->np != np || (np && a->ncr3 != c->ncr3)) {
+		a->asid.tag.must_flush = true;
+		a->synced = false;
+	}
+	if (np) {
+		struct pt_mode mode = svm_nested_mode(&svm->vmcb01->save);
+		u64 mask = mode.fmt->id == PT_FMT_PAE ? ~0x1full : PAGE_MASK;
+
+		err = mmu_enable_nested(svm_mmu(svm));
+		if (!err)
+			err = nested_mmu_load(svm_mmu(svm), &vcpu->nested, &mode,
+					      (gpa_t){c->ncr3 & mask}, sync || !a->synced);
+	} else if (vcpu->nested.root) {
+		nested_mmu_unload(svm_mmu(svm), &vcpu->nested);
+	}
+	if (err)
+		return err;
+	a->synced = true;
+	a->np = np;
+	a->ncr3 = c->ncr3;
+	a->asid.tag.kind = np ? TAG_NESTED : TAG_TDP;
+	svm_use_vmcb02(svm, &a->asid);
+	return 0;
+}
+
+void svm_nested_merge_control(struct svm_vcpu *svm)
+{
+	const struct vmcb_control *c01 = &svm->vmcb01->control;
+	const struct vmcb_control *c12 = &svm->nested.ctl;
+	struct vmcb_control *c = &svm->vmcb02->control;
+	bool np = c12->nested_ctl & SVM_NP_ENABLE;
+
+	for (u32 i = 0; i < ARRAY_SIZE(c->intercepts); i++)
+		c->intercepts[i] = c01->intercepts[i] | c12->intercepts[i];
+	/* L2 has no hypercalls to L0: what L1 does not want raises #UD in L2. */
+	if (!vmcb_intercept_test(c12, INTERCEPT_VMMCALL))
+		vmcb_intercept_clear(c, INTERCEPT_VMMCALL);
+	/* Every port and MSR comes to L0; L1's maps are read then (nested_exit.c). */
+	c->iopm_base = c->msrpm_base = env_hpa(svm_map_all).v;
+	c->tsc_offset = c01->tsc_offset + c12->tsc_offset;
+	c->vintr = (c12->vintr & SVM_VINTR_OF_L1) | V_INTR_MASKING;
+	/* APM 2 15.21.2: without V_INTR_MASKING L2's CR8 is L1's. */
+	if (!(c12->vintr & V_INTR_MASKING))
+		c->vintr = (c->vintr & ~V_TPR_MASK) | (c01->vintr & V_TPR_MASK);
+	c->int_state = c12->int_state & SVM_INTERRUPT_SHADOW;
+	c->nested_ctl = SVM_NP_ENABLE;
+	/* L1 that shadows L2's tables itself: what it calls physical is its own. */
+	c->ncr3 = np ? nested_mmu_root(&svm->vcpu.nested).v : c01->ncr3;
+	c->exit_int_info = 0;
+}
+
+static void merge_registers(struct svm_vcpu *svm)
+{
+	struct vmcb_save *to = &svm->vmcb02->save;
+	const struct vmcb_save *from = &svm->vmcb12->save;
+
+	to->es = from->es;
+	to->cs = from->cs;
+	to->ss = from->ss;
+	to->ds = from->ds;
+	to->gdtr = from->gdtr;
+	to->idtr = from->idtr;
+	to->cpl = from->cpl;
+	to->efer = from->efer;
+	to->cr0 = from->cr0;
+	to->cr2 = from->cr2;
+	to->cr3 = from->cr3;
+	to->cr4 = from->cr4;
+	to->dr6 = from->dr6;
+	to->dr7 = from->dr7;
+	to->rflags = from->rflags;
+	to->rip = from->rip;
+	to->rsp = from->rsp;
+	to->rax = from->rax;
+	to->g_pat = svm->nested.ctl.nested_ctl & SVM_NP_ENABLE ? from->g_pat
+							       : svm->vmcb01->save.g_pat;
+	svm_normalise_registers(to);
+}
+
+/* Cannot fail: the root is loaded and vmcb12's copy was checked. */
+static void commit(struct svm_vcpu *svm, u64 gpa)
+{
+	struct vcpu *vcpu = &svm->vcpu;
+	u64 event = svm->nested.ctl.event_inj;
+
+	svm->nested.vmcb12 = gpa;
+	svm->nested.gif = 1;
+	svm->nested.run_pending = 1;
+	svm_nested_merge_control(svm);
+	merge_registers(svm);
+	svm_registers_from_vmcb(svm);
+	if (event & SVM_EVENT_VALID)
+		svm_event_decode(&vcpu->pending, event);
+	vcpu->stats.nested_runs++;
+	trace(nested_run, gpa, svm->nested.ctl.asid, svm->nested.ctl.ncr3, vcpu->rip);
+}
+
+static void flush_as_asked(struct svm_vcpu *svm)
+{
+	const struct vmcb_control *c = &svm->nested.ctl;
+
+	if (c->tlb_control == TLB_CONTROL_FLUSH_ALL)
+		svm_l1_asid_flush_all(svm);
+	else if (c->tlb_control)
+		svm_l1_asid_flush(svm, c->asid);
+}
+
+enum nested_result svm_vmrun(struct svm_vcpu *svm, const struct vm_exit *exit)
+{
+	struct vcpu *vcpu = &svm->vcpu;
+	u64 gpa = vcpu->gpr[RAX];
+	const char *why;
+
+	if (!IS_ALIGNED(gpa, PAGE_SIZE) || gpa >> svm_host.limits.maxphyaddr ||
+	    !svm_vmcb12_usable(svm, gpa) || read_vmcb12(svm, gpa)) {
+		svm_queue_exception(svm, EXC_GP, true, 0);
+		return NESTED_DONE;
+	}
+	if (svm_skip(vcpu, exit))
+		return NESTED_DONE;
+	why = svm_check_vmcb(svm->vmcb12, &svm_host.limits, svm->vmcb01->save.cr0 & CR0_PG);
+	if (why)
+		return vmrun_invalid(svm, gpa, why);
+
+	vcpu->pending.type = EVENT_NONE; /* L1's single-step trap does not reach L2 */
+	svm_window_close(svm);
+	svm_registers_to_vmcb(svm);
+	svm->nested.ctl = svm->vmcb12->control;
+	flush_as_asked(svm);
+	if (svm_nested_load_root(svm, false)) {
+		vm_end(vcpu->vm, -ENOMEM, "VMRUN: out of memory for the nested tables");
+		return NESTED_DEAD;
+	}
+	commit(svm, gpa);
+	return NESTED_DONE;
+}

@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: MIT
+/* The SVM backend's table of operations: what the machine has, switching it on, vCPUs' lives. */
+#include "kernel/cpu.h"
+#include "lib/printf.h"
+#include "lib/string.h"
+#include "lib/x86.h"
+#include "svm/svm.h"
+
+struct svm_host svm_host;
+struct svm_cpu svm_cpus[MAX_CPUS];
+
+static int refuse(char *why, size_t size, const char *text)
+{
+	snprintf(why, size, "SVM: %s", text);
+	return -ENODEV;
+}
+
+static int probe_features(char *why, size_t size)
+{
+	struct cpuid r;
+
+	if (cpuid(CPUID_EXT_MAX, 0).eax < CPUID_SVM ||
+	    !(cpuid(CPUID_EXT1, 0).ecx & CPUID_EXT1_ECX_SVM))
+		return refuse(why, size, "this processor does not have it");
+	if (rdmsr(MSR_VM_CR) & VM_CR_SVMDIS)
+		return refuse(why, size,
+			      "switched off by the firmware (VM_CR.SVMDIS); enable SVM or AMD-V "
+			      "in its setup");
+	r = cpuid(CPUID_SVM, 0);
+	svm_host.asids = r.ebx;
+	svm_host.features = r.edx;
+	if (!(r.edx & SVM_FEATURE_NP))
+		return refuse(why, size, "this processor's lacks nested paging");
+	if (r.ebx < 2)
+		return refuse(why, size, "this processor offers no ASID");
+	return 0;
+}
+
+static int svm_probe(struct vendor_caps *caps, char *why, size_t size)
+{
+	int err = probe_features(why, size);
+
+	if (err)
+		return err;
+	svm_fpu_probe();
+	svm_host.tsc_aux = cpuid(CPUID_EXT1, 0).edx & CPUID_EXT1_EDX_RDTSCP;
+	svm_host.huge_1g = cpu_has_1g_pages();
+	svm_limits_init(&svm_host.limits);
+	svm_vmcb_init_maps();
+	*caps = (struct vendor_caps){
+		.what = "AMD SVM",
+		.fmt = &pt_formats[PT_FMT_LONG4],
+		.tags = svm_host.asids,
+		.huge_1g = svm_host.huge_1g,
+	};
+	return 0;
+}
+
+static int svm_cpu_enable(void)
+{
+	struct svm_cpu *cpu = &svm_cpus[this_cpu()->id];
+
+	cpu->host = env_page_alloc();
+	cpu->hsave = env_page_alloc();
+	if (!cpu->host || !cpu->hsave) {
+		env_page_free(cpu->host);
+		env_page_free(cpu->hsave);
+		return -ENOMEM;
+	}
+	/* The first number taken opens the first generation, with everything flushed. */
+	cpu->asid_generation = 0;
+	cpu->asid_next = svm_host.asids;
+	wrmsr(MSR_EFER, rdmsr(MSR_EFER) | EFER_SVME);
+	wrmsr(MSR_VM_HSAVE_PA, env_hpa(cpu->hsave).v);
+	__asm__ volatile("vmsave %%rax" : : "a"(env_hpa(cpu->host).v) : "memory");
+	return 0;
+}
+
+static void svm_cpu_disable(void)
+{
+	struct svm_cpu *cpu = &svm_cpus[this_cpu()->id];
+
+	if (cpu->owner)
+		svm_cpu_release(cpu->owner);
+	wrmsr(MSR_VM_HSAVE_PA, 0);
+	wrmsr(MSR_EFER, rdmsr(MSR_EFER) & ~EFER_SVME);
+	env_page_free(cpu->host);
+	env_page_free(cpu->hsave);
+	*cpu = (struct svm_cpu){0};
+}
+
+static void svm_vcpu_free(struct vcpu *vcpu)
+{
+	struct svm_vcpu *svm = to_svm(vcpu);
+	struct svm_cpu *cpu = &svm_cpus[this_cpu()->id];
+
+	if (cpu->owner == svm)
+		cpu->owner = NULL;
+	nested_mmu_free(svm_mmu(svm), &vcpu->nested);
+	if (svm->vmcb01)
+		env_page_free(svm->vmcb01);
+	if (svm->vmcb02)
+		env_page_free(svm->vmcb02);
+	if (svm->vmcb12)
+		env_page_free(svm->vmcb12);
+	if (vcpu->fpu)
+		env_page_free(vcpu->fpu);
+	env_free(svm);
+}
+
+static struct vcpu *svm_vcpu_create(struct vm *vm, int id)
+{
+	struct svm_vcpu *svm = env_alloc(sizeof(*svm));
+
+	if (!svm)
+		return NULL;
+	svm->vcpu.vm = vm;
+	svm->vcpu.id = id;
+	svm->vcpu.fpu = env_page_alloc();
+	if (!svm->vcpu.fpu || svm_vmcb_create(svm)) {
+		svm_vcpu_free(&svm->vcpu);
+		return NULL;
+	}
+	svm->asid01.tag = (struct tlb_tag){.kind = TAG_TDP, .must_flush = true};
+	svm_reset(svm);
+	return &svm->vcpu;
+}
+
+static void svm_nested_save(struct vcpu *vcpu, void *state)
+{
+	struct svm_vcpu *svm = to_svm(vcpu);
+
+	svm_nested_state_save(&svm->nested, svm->vmcb01, svm->vmcb02,
+			      svm->window && vcpu->guest_mode, state);
+}
+
+static int svm_nested_load(struct vcpu *vcpu, const void *state)
+{
+	struct svm_vcpu *svm = to_svm(vcpu);
+	const struct svm_nested_state *in = state;
+
+	if (svm_nested_state_check(in, &svm_host.limits))
+		return -EINVAL;
+	if (in->guest_mode && !svm_vmcb12_usable(svm, in->vmcb12))
+		return -EINVAL;
+	svm_registers_to_vmcb(svm);
+	svm_nested_state_load(&svm->nested, svm->vmcb01, svm->vmcb02, in);
+	svm_l1_asid_flush_all(svm);
+	svm_use_vmcb01(svm);
+	if (in->guest_mode) {
+		int err = svm_nested_load_root(svm, true);
+
+		if (err)
+			return err;
+		svm_nested_merge_control(svm);
+	}
+	svm_registers_from_vmcb(svm);
+	return 0;
+}
+
+const struct vendor_ops svm_ops = {
+	.name = "svm",
+	.probe = svm_probe,
+	.cpu_enable = svm_cpu_enable,
+	.cpu_disable = svm_cpu_disable,
+	.vcpu_create = svm_vcpu_create,
+	.vcpu_free = svm_vcpu_free,
+	.run = svm_run,
+	.get_state = svm_get_state,
+	.set_state = svm_set_state,
+	.intr_allowed = svm_intr_allowed,
+	.intr_window = svm_intr_window,
+	.nested_intr = svm_nested_intr,
+	.skip = svm_skip,
+	.msr_read = svm_msr_read,
+	.msr_write = svm_msr_write,
+	.cpuid = svm_cpuid,
+	.virt_insn = svm_virt_insn,
+	.nested_owns = svm_nested_owns,
+	.nested_reflect = svm_nested_reflect,
+	.nested_reflect_fault = svm_nested_reflect_fault,
+	.instants = svm_instants,
+	.nested_desc = &svm_nested_state_desc,
+	.nested_save = svm_nested_save,
+	.nested_load = svm_nested_load,
+};

@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The SVM backend's own header: a vCPU as SVM sees it, and what the files of svm/ do for each
+ * other. vmcb01 runs L1, vmcb02 runs L2 on L1's behalf, vmcb12 is what L1 wrote.
+ */
+#pragma once
+
+#include "kernel/percpu.h"
+#include "kernel/vendor.h"
+#include "kernel/vm.h"
+#include "lib/vmcb.h"
+#include "mmu/env.h"
+#include "svm/nested_state.h"
+
+/* The number that hardware tags translations with, for one tree as one vCPU uses it. */
+struct svm_asid {
+	struct tlb_tag tag; /* says when translations may be stale */
+	u64 generation;	    /* of the CPU's numbers; 0: none taken yet */
+	u32 cpu, number;
+};
+
+/* Of L1's ASIDs, those that L0 keeps apart; more than L1's use at one time is of no use. */
+#define SVM_L1_ASIDS 8
+/* What CPUID offers: numbers 1 .. SVM_NASID - 1 are L1's to use. */
+#define SVM_NASID 16
+
+struct svm_l1_asid {
+	u32 number; /* L1's; 0: unused entry */
+	bool np;    /* under nested paging */
+	u64 ncr3;   /* that L2 last ran under */
+	bool synced; /* the tree was brought up to date since this ASID was flushed last */
+	u64 used;    /* when, in svm_vcpu.l1_asid_clock */
+	struct svm_asid asid;
+};
+
+struct svm_vcpu {
+	struct vcpu vcpu; /* must be first */
+
+	struct vmcb *vmcb; /* the one that runs: vmcb01 or vmcb02 */
+	struct svm_asid *asid;
+	struct vmcb *vmcb01, *vmcb02;
+	struct vmcb *vmcb12; /* a private copy of L1's, taken at VMRUN */
+	struct svm_asid asid01;
+
+	bool window;	    /* V_IRQ in the current VMCB is L0's, to learn of an open window */
+	bool soft_injected; /* the last entry injected a software interrupt or exception */
+
+	struct svm_nested_state nested;
+	struct svm_l1_asid l1_asids[SVM_L1_ASIDS];
+	u64 l1_asid_clock;
+
+	/* Valid while another vCPU, or none, has the CPU; else in the registers. */
+	u64 dr[4], xcr0, tsc_aux;
+
+	u64 apic_base, debugctl; /* MSRs with no effect here */
+};
+
+static inline struct svm_vcpu *to_svm(struct vcpu *vcpu)
+{
+	return (struct svm_vcpu *)vcpu;
+}
+
+static inline struct mmu *svm_mmu(struct svm_vcpu *svm)
+{
+	return &svm->vcpu.vm->mmu;
+}
+
+/* What the CPUs of this machine can do. Constant after svm_ops.probe(). */
+struct svm_host {
+	u32 asids;    /* numbers 1 .. asids - 1 may be used */
+	u32 features; /* CPUID 8000_000A EDX */
+	bool xsave, tsc_aux, huge_1g;
+	u64 xcr0;	/* all that a guest may enable */
+	u32 mxcsr_mask; /* MXCSR's bits that are not reserved */
+	struct svm_limits limits; /* of the processor that guests see */
+};
+extern struct svm_host svm_host;
+
+/* What one physical CPU has. Only that CPU touches it. */
+struct svm_cpu {
+	struct vmcb *host; /* VMSAVE of L0's own FS, GS, TR, LDTR and MSRs */
+	void *hsave;
+	struct svm_vcpu *owner; /* whose FPU and debug registers are in the registers */
+	u64 asid_generation;
+	u32 asid_next;
+};
+extern struct svm_cpu svm_cpus[MAX_CPUS];
+
+/* All ones: every port and every MSR is intercepted. */
+extern u8 svm_map_all[SVM_IOPM_SIZE];
+
+/* enter.S: CLGI, VMLOAD, VMRUN, VMSAVE, STGI. Interrupts are off before and after. */
+void svm_enter(u64 gpr[GPR_NR], hpa_t vmcb, hpa_t vmload, hpa_t host);
+
+/* vmcb.c */
+int __must_check svm_vmcb_create(struct svm_vcpu *svm);
+void svm_vmcb_init_maps(void);
+
+/* run.c */
+void svm_run(struct vcpu *vcpu, struct vm_exit *exit);
+
+/* fpu.c: swaps registers that no VMCB holds when another vCPU takes the CPU. */
+void svm_cpu_take(struct svm_cpu *cpu, struct svm_vcpu *svm);
+/* Afterwards @svm's are in memory; the CPU is nobody's if it was @svm's. */
+void svm_cpu_release(struct svm_vcpu *svm);
+/* Brings memory up to date, @svm keeps the CPU. */
+void svm_cpu_save(struct svm_vcpu *svm);
+/* Is it safe to load: 0 or -EINVAL. */
+int __must_check svm_fpu_check(const u8 *fpu);
+int __must_check svm_xcr0_check(u64 xcr0);
+void svm_fpu_probe(void);
+
+/* asid.c */
+/* Before each entry: the current VMCB's ASID and TLB_CONTROL. */
+void svm_asid_enter(struct svm_vcpu *svm, struct svm_cpu *cpu);
+/* The entry for L1's @number, made if there is none. */
+struct svm_l1_asid *svm_l1_asid_get(struct svm_vcpu *svm, u32 number);
+/* L1 wants translations of its ASID @number gone; of all ASIDs, its own included. */
+void svm_l1_asid_flush(struct svm_vcpu *svm, u32 number);
+void svm_l1_asid_flush_all(struct svm_vcpu *svm);
+
+/* skip.c */
+int svm_skip(struct vcpu *vcpu, const struct vm_exit *exit);
+/*
+ * EXIT_INVALID although all was checked before entry: true when it is really the answer to a
+ * write of reserved bits in CR3 or CR4 (QEMU).
+ */
+bool svm_at_mov_to_cr(struct svm_vcpu *svm);
+
+/* intr.c */
+bool svm_intr_allowed(struct vcpu *vcpu);
+void svm_intr_window(struct vcpu *vcpu);
+void svm_window_close(struct svm_vcpu *svm);
+bool svm_nested_intr(struct vcpu *vcpu);
+u64 svm_event_encode(const struct vcpu_event *e);
+void svm_event_decode(struct vcpu_event *e, u64 event);
+/* Queues an exception for the level that runs; a second one on top of another is a double fault. */
+void svm_queue_exception(struct svm_vcpu *svm, u8 vector, bool has_error, u32 error);
+/* Before entry: vcpu->pending to EVENTINJ. After exit: EXITINTINFO to vcpu->pending. */
+void svm_event_inject(struct svm_vcpu *svm);
+void svm_event_collect(struct svm_vcpu *svm);
+
+/* msr.c */
+int svm_msr_read(struct vcpu *vcpu, u32 msr, u64 *val);
+int svm_msr_write(struct vcpu *vcpu, u32 msr, u64 val);
+u64 svm_efer(const struct svm_vcpu *svm);
+
+/* cpuid.c */
+void svm_cpuid(struct vcpu *vcpu, u32 leaf, u32 index, u32 r[4]);
+void svm_limits_init(struct svm_limits *l);
+
+/* state.c */
+void svm_get_state(struct vcpu *vcpu, struct vcpu_state *state);
+int svm_set_state(struct vcpu *vcpu, const struct vcpu_state *state);
+void svm_reset(struct svm_vcpu *svm);
+
+/* paging.c */
+struct pt_mode;
+/* Linear address to gpa for an access by the level that runs. 0; -EFAULT: see @w. */
+int __must_check svm_translate(struct svm_vcpu *svm, u64 linear, u32 access, struct pt_walk *w);
+/* How L1's own CR0, CR4 and EFER in @s say that its nested tables are to be read. */
+struct pt_mode svm_nested_mode(const struct vmcb_save *s);
+
+/* nested.c */
+enum nested_result svm_virt_insn(struct vcpu *vcpu, const struct vm_exit *exit);
+u32 svm_instants(struct vcpu *vcpu);
+
+/* nested_enter.c */
+enum nested_result svm_vmrun(struct svm_vcpu *svm, const struct vm_exit *exit);
+/* @gpa is memory that can be written: #VMEXIT will not fail there. */
+bool svm_vmcb12_usable(struct svm_vcpu *svm, u64 gpa);
+/* Makes the tables and the ASID for what nested.ctl says. 0 or -ENOMEM. */
+int __must_check svm_nested_load_root(struct svm_vcpu *svm, bool sync);
+/* vmcb02's control area from vmcb01's and nested.ctl. Cannot fail. */
+void svm_nested_merge_control(struct svm_vcpu *svm);
+
+/* nested_exit.c */
+void svm_nested_exit(struct svm_vcpu *svm, u64 code, u64 info1, u64 info2);
+bool svm_nested_owns(struct vcpu *vcpu, const struct vm_exit *exit);
+enum nested_result svm_nested_reflect(struct vcpu *vcpu, const struct vm_exit *exit);
+enum nested_result svm_nested_reflect_fault(struct vcpu *vcpu, const struct vm_exit *exit,
+					    const struct nested_fault *fault);
+
+/* Which VMCB is current follows from guest mode. Both registers and VMCB are exchanged. */
+static inline void svm_use_vmcb01(struct svm_vcpu *svm)
+{
+	svm->vmcb = svm->vmcb01;
+	svm->asid = &svm->asid01;
+	svm->nested.guest_mode = 0;
+	svm->vcpu.guest_mode = false;
+}
+
+static inline void svm_use_vmcb02(struct svm_vcpu *svm, struct svm_asid *asid)
+{
+	svm->vmcb = svm->vmcb02;
+	svm->asid = asid;
+	svm->nested.guest_mode = 1;
+	svm->vcpu.guest_mode = true;
+}
+
+/* RAX, RSP, RIP and RFLAGS live in struct vcpu between an exit and an entry. */
+static inline void svm_registers_to_vmcb(struct svm_vcpu *svm)
+{
+	struct vmcb_save *s = &svm->vmcb->save;
+
+	s->rax = svm->vcpu.gpr[RAX];
+	s->rsp = svm->vcpu.gpr[RSP];
+	s->rip = svm->vcpu.rip;
+	s->rflags = svm->vcpu.rflags;
+}
+
+static inline void svm_registers_from_vmcb(struct svm_vcpu *svm)
+{
+	const struct vmcb_save *s = &svm->vmcb->save;
+
+	svm->vcpu.gpr[RAX] = s->rax;
+	svm->vcpu.gpr[RSP] = s->rsp;
+	svm->vcpu.rip = s->rip;
+	svm->vcpu.rflags = s->rflags;
+}

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: MIT
+/* What L0 intercepts in L1, and the maps of ports and MSRs that L1 may touch without an exit. */
+#include "lib/string.h"
+#include "lib/x86.h"
+#include "svm/permissions.h"
+#include "svm/svm.h"
+
+u8 svm_map_all[SVM_IOPM_SIZE] __aligned(4096);
+/* For L1: what VMLOAD loads it may read and write itself. L2 gets svm_map_all (nested_enter.c). */
+static u8 msrpm_l1[SVM_MSRPM_SIZE] __aligned(4096);
+
+static const u32 free_msrs[] = {
+	MSR_FS_BASE, MSR_GS_BASE,     MSR_KERNEL_GS_BASE, MSR_STAR,	    MSR_LSTAR,
+	MSR_CSTAR,   MSR_SFMASK,      MSR_SYSENTER_CS,	  MSR_SYSENTER_ESP, MSR_SYSENTER_EIP,
+	MSR_TSC_AUX,
+};
+
+/*
+ * #DB and #AC: their delivery can raise them again for ever with no instruction boundary in
+ * between, which would keep every interrupt out. #MC is the machine's.
+ */
+static const u16 l1_intercepts[] = {
+	INTERCEPT_EXCP_BASE + EXC_DB,
+	INTERCEPT_EXCP_BASE + EXC_AC,
+	INTERCEPT_EXCP_BASE + EXC_MC,
+	INTERCEPT_INTR,
+	INTERCEPT_NMI,
+	INTERCEPT_SMI,
+	INTERCEPT_INIT,
+	INTERCEPT_RDPMC,
+	INTERCEPT_CPUID,
+	INTERCEPT_INVD,
+	INTERCEPT_HLT,
+	INTERCEPT_INVLPGA,
+	INTERCEPT_IOIO,
+	INTERCEPT_MSR,
+	INTERCEPT_SHUTDOWN,
+	INTERCEPT_VMRUN,
+	INTERCEPT_VMMCALL,
+	INTERCEPT_VMLOAD,
+	INTERCEPT_VMSAVE,
+	INTERCEPT_STGI,
+	INTERCEPT_CLGI,
+	INTERCEPT_SKINIT,
+	INTERCEPT_WBINVD,
+	INTERCEPT_MONITOR,
+	INTERCEPT_MWAIT,
+	INTERCEPT_RDPRU,
+};
+
+void svm_vmcb_init_maps(void)
+{
+	memset(svm_map_all, 0xff, sizeof(svm_map_all));
+	memset(msrpm_l1, 0xff, sizeof(msrpm_l1));
+	for (u32 i = 0; i < ARRAY_SIZE(free_msrs); i++) {
+		int bit = svm_msrpm_bit(free_msrs[i]);
+
+		if (free_msrs[i] == MSR_TSC_AUX && !svm_host.tsc_aux)
+			continue;
+		msrpm_l1[bit / 8] &= (u8)~(3u << bit % 8);
+	}
+}
+
+static void init_control(struct svm_vcpu *svm, struct vmcb_control *c)
+{
+	for (u32 i = 0; i < ARRAY_SIZE(l1_intercepts); i++)
+		vmcb_intercept_set(c, l1_intercepts[i]);
+	c->iopm_base = env_hpa(svm_map_all).v;
+	c->msrpm_base = env_hpa(msrpm_l1).v;
+	c->vintr = V_INTR_MASKING;
+	c->nested_ctl = SVM_NP_ENABLE;
+	c->ncr3 = mmu_tdp_root(svm_mmu(svm)).v;
+}
+
+int svm_vmcb_create(struct svm_vcpu *svm)
+{
+	svm->vmcb01 = env_page_alloc();
+	svm->vmcb02 = env_page_alloc();
+	svm->vmcb12 = env_page_alloc();
+	if (!svm->vmcb01 || !svm->vmcb02 || !svm->vmcb12)
+		return -ENOMEM;
+	init_control(svm, &svm->vmcb01->control);
+	return 0;
+}
