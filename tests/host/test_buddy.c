@@ -105,6 +105,11 @@ static void test_private(void **state)
 		buddy_frame(b, at + i)->private = ~i;
 	}
 	buddy_free(b, at, 9);
+	/* Whole again, and in pieces. */
+	assert_int_equal(buddy_alloc(b, 9, &at), 0);
+	for (u64 i = 0; i < 512; i++)
+		assert_int_equal(buddy_frame(b, at + i)->private, 0);
+	buddy_free(b, at, 9);
 	for (int i = 0; i < 1024; i++) {
 		assert_int_equal(buddy_alloc(b, 0, &at), 0);
 		assert_int_equal(buddy_frame(b, at)->private, 0);
