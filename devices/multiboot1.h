@@ -25,5 +25,8 @@ int __must_check multiboot1_load(struct mmu *mmu, u64 mem, const void *image, si
 				 const char *cmdline, struct multiboot1_entry *entry, char *why,
 				 size_t why_size);
 
-/* The state in which such a kernel starts: 32-bit protected mode, flat segments, no paging. */
+/*
+ * Turns a processor's state after reset into the one in which such a kernel starts (specification
+ * 3.2): 32-bit protected mode, flat segments, no paging, interrupts off.
+ */
 void multiboot1_entry_state(const struct multiboot1_entry *entry, struct vcpu_state *state);

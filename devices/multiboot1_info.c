@@ -113,22 +113,19 @@ void multiboot1_entry_state(const struct multiboot1_entry *entry, struct vcpu_st
 	static const struct segment data = {
 		.limit = 0xffffffff, .selector = 0x10, .attrib = FLAT_DATA};
 
-	memset(s, 0, sizeof(*s));
+	memset(s->gpr, 0, sizeof(s->gpr));
 	s->gpr[RAX] = MULTIBOOT1_BOOT_MAGIC;
 	s->gpr[RBX] = entry->info;
 	s->rip = entry->eip;
 	s->rflags = RFLAGS_FIXED;
 	s->cr0 = CR0_PE | CR0_ET;
-	s->xcr0 = XCR0_X87;
-	s->dr6 = DR6_INIT;
-	s->dr7 = DR7_INIT;
-	s->pat = PAT_INIT;
+	s->cr4 = 0;
+	s->efer = 0;
 	s->seg[SEG_CS] = data;
 	s->seg[SEG_CS].selector = 0x08;
 	s->seg[SEG_CS].attrib = FLAT_CODE32;
 	s->seg[SEG_DS] = s->seg[SEG_ES] = s->seg[SEG_SS] = s->seg[SEG_FS] = s->seg[SEG_GS] = data;
 	s->seg[SEG_TR] = (struct segment){.limit = 0x67, .attrib = BUSY_TSS};
 	s->seg[SEG_LDTR] = (struct segment){.limit = 0xffff, .attrib = LDT};
-	s->seg[SEG_GDTR].limit = s->seg[SEG_IDTR].limit = 0xffff;
-	vcpu_fpu_init(s->fpu);
+	s->cpl = 0;
 }

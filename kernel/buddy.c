@@ -127,8 +127,10 @@ void buddy_free(struct buddy *b, u64 first, unsigned int order)
 
 	assert(f->state == FRAME_USED && f->order == order);
 	f->state = FRAME_TAIL;
-	for (u64 i = 0; i < BIT(order); i++)
+	for (u64 i = 0; i < BIT(order); i++) {
 		frame_at(b, first + i)->private = 0;
+		frame_at(b, first + i)->reused = true;
+	}
 	b->free_frames += BIT(order);
 	release(b, first, order);
 }

@@ -27,6 +27,7 @@ struct frame {
 	};
 	u8 state; /* enum frame_state */
 	u8 order;
+	u8 reused; /* was handed out and given back before: it holds what somebody left there */
 };
 
 /*

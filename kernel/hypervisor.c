@@ -8,6 +8,7 @@
 #include "kernel/log.h"
 #include "kernel/main.h"
 #include "kernel/page_alloc.h"
+#include "kernel/panic.h"
 #include "kernel/params.h"
 #include "kernel/platform.h"
 #include "kernel/stats.h"
@@ -92,11 +93,13 @@ static int load_kernel(struct vm *vm, const struct boot_module *m)
 	char why[160] = "out of memory";
 	int err = -ENOMEM;
 
-	if (state)
+	if (state) {
+		vendor->get_state(vm->vcpus[0], state);
 		err = platform_load(vm, (const void *)m->start, m->end - m->start, m->cmdline,
 				    state, why, sizeof(why));
-	if (!err)
-		err = vendor->set_state(vm->vcpus[0], state);
+	}
+	if (!err && vendor->set_state(vm->vcpus[0], state))
+		panic("the state at entry is not accepted");
 	kfree(state);
 	return err ? fail("cannot start the kernel that the first module holds: %s", why) : 0;
 }

@@ -87,6 +87,14 @@ void page_set_private(hpa_t hpa, u64 value)
 	f->private = value;
 }
 
+bool mem_is_reused(hpa_t hpa)
+{
+	struct frame *f = ram_frame(hpa);
+
+	assert(f && f->state != FRAME_FREE);
+	return f->reused;
+}
+
 bool mem_is_ram(hpa_t hpa)
 {
 	return ram_frame(hpa) != NULL;

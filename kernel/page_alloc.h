@@ -21,6 +21,12 @@ void mem_free(hpa_t hpa, int level);
 int __must_check mem_alloc_order(unsigned int order, hpa_t *out);
 void mem_free_order(hpa_t hpa, unsigned int order);
 
+/*
+ * Was this frame handed out and given back since boot? Then it holds what L0 or a guest left there;
+ * else what the machine had at boot. For whoever holds it.
+ */
+bool mem_is_reused(hpa_t hpa);
+
 /* One zeroed 4K page, or NULL. */
 void *page_alloc(void) __must_check;
 void page_free(void *page);

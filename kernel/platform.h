@@ -14,8 +14,8 @@ int __must_check platform_create(struct vm *vm);
 void platform_destroy(struct vm *vm);
 
 /*
- * Loads the kernel image (not trusted) and fills in the state in which vCPU 0 starts. 0, or
- * -errno with one sentence in @why.
+ * Loads the kernel image (not trusted) and turns @state, a vCPU's after reset, into the one in
+ * which it starts. 0, or -errno with one sentence in @why.
  */
 int __must_check platform_load(struct vm *vm, const void *image, size_t size, const char *cmdline,
 			       struct vcpu_state *state, char *why, size_t why_size);

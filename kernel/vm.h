@@ -97,7 +97,7 @@ void vcpu_task(void *arg);
  */
 void vcpu_raise_interrupt(struct vcpu *vcpu, u8 vector);
 
-/* Host memory for @vm->mem_bytes behind slot 0, zeroed. 0, -ENOMEM with a sentence in @why. */
+/* Host memory for @vm->mem_bytes behind slot 0. 0, -ENOMEM with a sentence in @why. */
 int __must_check vm_memory_create(struct vm *vm, char *why, size_t size);
 void vm_memory_destroy(struct vm *vm);
 /* Counts the pieces behind @vm by their level, 1 to 3. */

@@ -41,17 +41,17 @@ static int pieces_reserve(struct vm *vm, u64 *capacity)
 }
 
 /*
- * What another guest, or L0, has left there must not be seen; and runs repeat only when memory
- * starts the same way each time. 2M at a time, as others want to run meanwhile.
+ * What another guest, or L0, has left there must not be seen. Frames that nobody has had since
+ * boot keep what they hold: emulators start with zeroes and provide a page when it is first
+ * touched, so that touching all of it would take seconds and their host's memory.
  */
-static void zero_piece(hpa_t hpa, u64 size)
+static void zero_reused(hpa_t hpa, u64 size)
 {
-	for (u64 done = 0; done < size; done += MIN(size, SIZE_2M)) {
-		u64 words = MIN(size, SIZE_2M) / 8;
-		void *at = (char *)hpa_to_ptr(hpa) + done;
-
-		__asm__ volatile("rep stosq" : "+D"(at), "+c"(words) : "a"(0ull) : "memory");
-		resched_point();
+	for (u64 end = hpa.v + size; hpa.v < end; hpa.v += PAGE_SIZE) {
+		if (mem_is_reused(hpa))
+			memset(hpa_to_ptr(hpa), 0, PAGE_SIZE);
+		if (IS_ALIGNED(hpa.v, SIZE_2M))
+			resched_point();
 	}
 }
 
@@ -78,7 +78,7 @@ static int add_pieces(struct vm *vm, struct memslot *slot)
 		if (pieces_reserve(vm, &capacity) || piece_alloc(vm, at, &level, &hpa))
 			return -ENOMEM;
 		vm->pieces[vm->nr_pieces++] = (struct mem_piece){hpa, (u64)level};
-		zero_piece(hpa, LEVEL_SIZE(level));
+		zero_reused(hpa, LEVEL_SIZE(level));
 		err = memslot_set_piece(slot, (gfn_t){at >> PAGE_SHIFT}, hpa, level);
 		if (err)
 			return err;

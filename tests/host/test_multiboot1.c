@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// objects: devices/multiboot1.o devices/multiboot1_info.o kernel/vcpu_state.o
+// objects: devices/multiboot1.o devices/multiboot1_info.o
 /*
  * The Multiboot 1 loader: good kernels of each kind, and thousands of broken ones. An image is
  * exactly as long as its allocation, so that ASan sees a read outside; the VM's memory is here.
@@ -181,7 +181,12 @@ static void test_entry_state(void **state)
 	const struct multiboot1_entry e = {.eip = 0x100040, .info = 0x1000};
 
 	(void)state;
+	memset(&s, 0xff, sizeof(s));
 	multiboot1_entry_state(&e, &s);
+	assert_int_equal(s.pat, ~0ull); /* stays as after reset */
+	assert_int_equal(s.gpr[RSI], 0);
+	assert_int_equal(s.cr4, 0);
+	assert_int_equal(s.cpl, 0);
 	assert_int_equal(s.gpr[RAX], 0x2badb002);
 	assert_int_equal(s.gpr[RBX], 0x1000);
 	assert_int_equal(s.rip, 0x100040);
