@@ -97,8 +97,8 @@ static bool permitted(const struct walker *k, u32 granted)
 {
 	u32 need = k->access;
 
-	/* Supervisor code writes where it likes as long as CR0.WP is clear. */
-	if (!(need & ACC_USER) && !k->mode->wp)
+	/* Supervisor code writes where it likes as long as CR0.WP is clear; EPT knows no such. */
+	if (k->mode->fmt->user && !(need & ACC_USER) && !k->mode->wp)
 		need &= ~ACC_WRITE;
 	/* EPT: an instruction may be fetched from where it cannot be read. */
 	if (k->mode->fmt->exec && (need & ACC_EXEC))
