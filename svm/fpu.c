@@ -15,7 +15,7 @@
 #define XCR0_BNDCSR  BIT(4)
 #define XCR0_AVX512  (BIT(5) | BIT(6) | BIT(7))
 #define XCR0_PKRU    BIT(9)
-#define XCR0_KNOWN                                                                                 \
+#define XCR0_KNOWN \
 	(XCR0_X87 | XCR0_SSE | XCR0_AVX | XCR0_BNDREGS | XCR0_BNDCSR | XCR0_AVX512 | XCR0_PKRU)
 
 /* The legacy area and the XSAVE header, SDM 1 13.4. */

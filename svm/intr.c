@@ -101,8 +101,15 @@ void svm_event_inject(struct svm_vcpu *svm)
 void svm_event_collect(struct svm_vcpu *svm)
 {
 	struct vcpu_event *e = &svm->vcpu.pending;
+	struct vmcb_control *c = &svm->vmcb->control;
 
-	svm_event_decode(e, svm->vmcb->control.exit_int_info);
+	svm_event_decode(e, c->exit_int_info);
+	/*
+	 * A virtual interrupt was taken once its delivery began (APM 2 15.21.4). QEMU, which
+	 * records it as an exception, leaves V_IRQ set then: it would come twice.
+	 */
+	if (e->type == EVENT_INTR && c->exit_int_info & SVM_EVENT_TYPE_MASK)
+		c->vintr &= ~V_IRQ;
 	if (is_soft(e) && !svm->soft_injected)
 		e->insn_len = e->type == EVENT_SOFT_INTR ? 2 : 1;
 }

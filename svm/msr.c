@@ -4,7 +4,7 @@
 #include "lib/x86.h"
 #include "svm/svm.h"
 
-#define VM_CR_WRITABLE (VM_CR_DPD | VM_CR_R_INIT | VM_CR_DIS_A20M | VM_CR_LOCK | VM_CR_SVMDIS)
+#define VM_CR_WRITABLE	  (VM_CR_DPD | VM_CR_R_INIT | VM_CR_DIS_A20M | VM_CR_LOCK | VM_CR_SVMDIS)
 #define DEBUGCTL_WRITABLE 0x3full /* accepted and without effect: LBR is not offered */
 
 /* EFER as the level that runs sees it. L2 has SVME set, or VMRUN had been refused. */

@@ -11,7 +11,7 @@ static enum nested_result fault(struct svm_vcpu *svm, u8 vector)
 }
 
 /* VMLOAD and VMSAVE copy these runs of the state-save area, APM 2 Appendix B. */
-#define VMLOAD_SEGS	offsetof(struct vmcb_save, fs)	 /* FS, GS */
+#define VMLOAD_SEGS	offsetof(struct vmcb_save, fs) /* FS, GS */
 #define VMLOAD_SEGS_LEN 0x20
 #define VMLOAD_LDTR	offsetof(struct vmcb_save, ldtr)
 #define VMLOAD_TR	offsetof(struct vmcb_save, tr)

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * VMRUN's consistency checks (APM 2 15.5.1, 15.16.1, 15.20, 15.25.4). All of them are made here,
- * before the processor sees the VMCB, so that what L1 gets does not depend on how thorough an emulator is.
+ * before the processor sees the VMCB, so that what L1 gets does not depend on how thorough an
+ * emulator is.
  */
 #include "svm/nested_check.h"
 #include "lib/x86.h"
@@ -9,16 +10,16 @@
 #define CR0_DEFINED                                                                                \
 	(CR0_PE | CR0_MP | CR0_EM | CR0_TS | CR0_ET | CR0_NE | CR0_WP | CR0_AM | CR0_NW | CR0_CD | \
 	 CR0_PG)
-#define RFLAGS_DEFINED                                                                             \
-	(RFLAGS_ARITH | RFLAGS_TF | RFLAGS_IF | RFLAGS_DF | RFLAGS_IOPL | RFLAGS_NT | RFLAGS_RF |  \
+#define RFLAGS_DEFINED                                                                            \
+	(RFLAGS_ARITH | RFLAGS_TF | RFLAGS_IF | RFLAGS_DF | RFLAGS_IOPL | RFLAGS_NT | RFLAGS_RF | \
 	 RFLAGS_VM | RFLAGS_AC | RFLAGS_VIF | RFLAGS_VIP | RFLAGS_ID)
 #define SEG_ATTRIB_DEFINED 0xfff
 
 /* Each check has a name of its own: it is what the trace and the tests show. */
-#define REFUSE(condition, name)                                                                    \
-	do {                                                                                       \
-		if (condition)                                                                     \
-			return name;                                                               \
+#define REFUSE(condition, name)      \
+	do {                         \
+		if (condition)       \
+			return name; \
 	} while (0)
 
 static bool above_maxphyaddr(u64 address, const struct svm_limits *l)

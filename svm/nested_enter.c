@@ -36,9 +36,8 @@ static enum nested_result vmrun_invalid(struct svm_vcpu *svm, u64 gpa, const cha
 
 	trace(nested_check, gpa, (u64)why, 0, 0);
 	svm->nested.gif = 0;
-	if (!guest_write(svm_mmu(svm),
-			 (gpa_t){gpa + offsetof(struct vmcb_control, exit_code)}, fields,
-			 sizeof(fields)))
+	if (!guest_write(svm_mmu(svm), (gpa_t){gpa + offsetof(struct vmcb_control, exit_code)},
+			 fields, sizeof(fields)))
 		return NESTED_DONE;
 	vm_end(svm->vcpu.vm, -EFAULT, "VMRUN: the VMCB at 0x%lx cannot be written", gpa);
 	return NESTED_DEAD;
@@ -130,8 +129,8 @@ static void merge_registers(struct svm_vcpu *svm)
 	to->rip = from->rip;
 	to->rsp = from->rsp;
 	to->rax = from->rax;
-	to->g_pat = svm->nested.ctl.nested_ctl & SVM_NP_ENABLE ? from->g_pat
-							       : svm->vmcb01->save.g_pat;
+	to->g_pat =
+		svm->nested.ctl.nested_ctl & SVM_NP_ENABLE ? from->g_pat : svm->vmcb01->save.g_pat;
 	svm_normalise_registers(to);
 }
 
@@ -177,6 +176,8 @@ enum nested_result svm_vmrun(struct svm_vcpu *svm, const struct vm_exit *exit)
 	if (svm_skip(vcpu, exit))
 		return NESTED_DONE;
 	why = svm_check_vmcb(svm->vmcb12, &svm_host.limits, svm->vmcb01->save.cr0 & CR0_PG);
+	if (!why && svm->vmcb01->save.cr4 & ~svm_host.limits.cr4_allowed)
+		why = "L1's CR4 has bits that are not offered";
 	if (why)
 		return vmrun_invalid(svm, gpa, why);
 

@@ -101,9 +101,10 @@ static int write_control(struct svm_vcpu *svm, u64 code, u64 info1, u64 info2)
 	return err;
 }
 
-#define SAVE(member)	  offsetof(struct vmcb_save, member)
-#define SAVE_AT(member)	  (offsetof(struct vmcb, save) + SAVE(member))
-#define SAVE_RUN(from, to) SAVE_AT(from), SAVE(to) + sizeof(((struct vmcb_save *)0)->to) - SAVE(from)
+#define SAVE(member)	offsetof(struct vmcb_save, member)
+#define SAVE_AT(member) (offsetof(struct vmcb, save) + SAVE(member))
+#define SAVE_RUN(from, to) \
+	SAVE_AT(from), SAVE(to) + sizeof(((struct vmcb_save *)0)->to) - SAVE(from)
 
 /* Runs of fields that #VMEXIT stores; reserved words between them are left alone. */
 static const struct {
@@ -157,7 +158,6 @@ void svm_nested_exit(struct svm_vcpu *svm, u64 code, u64 info1, u64 info2)
 	if (write_control(svm, code, info1, info2) || write_save(svm))
 		vm_end(svm->vcpu.vm, -EFAULT, "#VMEXIT: the VMCB at 0x%lx cannot be written",
 		       svm->nested.vmcb12);
-	svm->vcpu.stats.nested_exits++;
 	enter_l1(svm);
 }
 
@@ -173,7 +173,9 @@ enum nested_result svm_nested_reflect(struct vcpu *vcpu, const struct vm_exit *e
 enum nested_result svm_nested_reflect_fault(struct vcpu *vcpu, const struct vm_exit *exit,
 					    const struct nested_fault *fault)
 {
-	(void)exit;
-	svm_nested_exit(to_svm(vcpu), SVM_EXIT_NPF, fault->error, fault->addr);
+	/* Which of L2's accesses it was, only the processor can tell. */
+	u64 stage = exit->fault.error & (NPF_FINAL | NPF_PT);
+
+	svm_nested_exit(to_svm(vcpu), SVM_EXIT_NPF, fault->error | stage, fault->addr);
 	return NESTED_DONE;
 }

@@ -6,9 +6,9 @@
 #define FIELD(member) STATE_FIELD(struct svm_nested_state, member)
 
 static const struct state_field svm_nested_fields[] = {
-	FIELD(svme),  FIELD(gif),      FIELD(guest_mode), FIELD(run_pending),
-	FIELD(vmcb12), FIELD(hsave_pa), FIELD(vm_cr),	  FIELD(ctl),
-	FIELD(l1),    FIELD(l1_vintr), FIELD(l1_int_state),
+	FIELD(svme),   FIELD(gif),	FIELD(guest_mode),   FIELD(run_pending),
+	FIELD(vmcb12), FIELD(hsave_pa), FIELD(vm_cr),	     FIELD(ctl),
+	FIELD(l1),     FIELD(l1_vintr), FIELD(l1_int_state),
 };
 
 const struct state_desc svm_nested_state_desc = {

@@ -57,5 +57,4 @@ void svm_nested_state_load(struct svm_nested_state *n, struct vmcb *vmcb01, stru
 /* Copies what VMLOAD and VMSAVE move. */
 void svm_vmload_copy(struct vmcb_save *to, const struct vmcb_save *from);
 /* V_INTR bits that belong to L1: all but what L0 decides. */
-#define SVM_VINTR_OF_L1                                                                            \
-	(V_TPR_MASK | V_IRQ | V_INTR_PRIO_MASK | V_IGN_TPR | V_INTR_VECTOR_MASK)
+#define SVM_VINTR_OF_L1 (V_TPR_MASK | V_IRQ | V_INTR_PRIO_MASK | V_IGN_TPR | V_INTR_VECTOR_MASK)

@@ -46,16 +46,15 @@ static int translate_l2(void *ctx, u64 address, u32 access, gpa_t *gpa)
 	return nested_translate(svm_mmu(svm), &svm->vcpu.nested, (ngpa_t){address}, access, gpa);
 }
 
-/* No paging in the guest: the linear address is its physical one. */
-static int translate_unpaged(struct svm_vcpu *svm, bool nested, u64 linear, u32 access,
-			     struct pt_walk *w)
+/* The second dimension, for the address that the first one gave in @w. */
+static int translate_final(struct svm_vcpu *svm, u32 access, struct pt_walk *w)
 {
-	w->nested_fault = false;
-	w->gpa.v = linear;
-	if (!nested || !translate_l2(svm, linear, access, &w->gpa))
+	u64 address = w->gpa.v;
+
+	if (!translate_l2(svm, address, access, &w->gpa))
 		return 0;
 	w->nested_fault = true;
-	w->nested_addr = linear;
+	w->nested_addr = address;
 	return -EFAULT;
 }
 
@@ -65,14 +64,19 @@ int svm_translate(struct svm_vcpu *svm, u64 linear, u32 access, struct pt_walk *
 	bool nested = svm->vcpu.guest_mode && svm->nested.ctl.nested_ctl & SVM_NP_ENABLE;
 	struct pt_mode mode;
 	u64 root;
+	int err = 0;
 
-	if (!(s->cr0 & CR0_PG))
-		return translate_unpaged(svm, nested, linear, access, w);
-	mode = paging_mode(s);
-	root = paging_root(&mode, s->cr3);
-	if (!nested) {
+	if (s->cr0 & CR0_PG) {
+		mode = paging_mode(s);
+		root = paging_root(&mode, s->cr3);
+		if (nested)
+			err = pt_walk_nested(svm_mmu(svm), &mode, root, linear, access,
+					     translate_l2, svm, w);
+		else
+			err = pt_walk(svm_mmu(svm), &mode, (gpa_t){root}, linear, access, w);
+	} else { /* the linear address is the physical one */
 		w->nested_fault = false;
-		return pt_walk(svm_mmu(svm), &mode, (gpa_t){root}, linear, access, w);
+		w->gpa.v = linear;
 	}
-	return pt_walk_nested(svm_mmu(svm), &mode, root, linear, access, translate_l2, svm, w);
+	return err || !nested ? err : translate_final(svm, access, w);
 }

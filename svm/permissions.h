@@ -8,8 +8,8 @@
 #include "lib/svm.h"
 
 /*
- * The bit for reading @msr; the one for writing is the next. -1: the map does not cover it, and it is
- * intercepted whenever MSRs are.
+ * The bit for reading @msr; the one for writing is the next. -1: the map does not cover it, and it
+ * is intercepted whenever MSRs are.
  */
 static inline int svm_msrpm_bit(u32 msr)
 {

@@ -54,11 +54,9 @@ static bool virtual_interrupt_wakes(const struct svm_vcpu *svm)
 {
 	u64 v = svm->vmcb->control.vintr;
 
-	if (!svm->vcpu.guest_mode || svm->window || !(v & V_IRQ) ||
-	    !(svm->vcpu.rflags & RFLAGS_IF))
+	if (!svm->vcpu.guest_mode || svm->window || !(v & V_IRQ) || !(svm->vcpu.rflags & RFLAGS_IF))
 		return false;
-	return v & V_IGN_TPR ||
-	       (v & V_INTR_PRIO_MASK) >> V_INTR_PRIO_SHIFT > (v & V_TPR_MASK);
+	return v & V_IGN_TPR || (v & V_INTR_PRIO_MASK) >> V_INTR_PRIO_SHIFT > (v & V_TPR_MASK);
 }
 
 /*

@@ -11,7 +11,7 @@
 #define APIC_BASE_RESET 0xfee00900ull /* the boot processor's, enabled */
 
 struct seg_place {
-	u8 reg; /* enum seg_reg */
+	u8 reg;	    /* enum seg_reg */
 	u16 offset; /* in struct vmcb_save */
 };
 

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 /* The SVM backend's table of operations: what the machine has, switching it on, vCPUs' lives. */
+#include "svm/svm.h"
 #include "kernel/cpu.h"
 #include "lib/printf.h"
 #include "lib/string.h"
 #include "lib/x86.h"
-#include "svm/svm.h"
 
 struct svm_host svm_host;
 struct svm_cpu svm_cpus[MAX_CPUS];

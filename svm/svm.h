@@ -25,9 +25,9 @@ struct svm_asid {
 #define SVM_NASID 16
 
 struct svm_l1_asid {
-	u32 number; /* L1's; 0: unused entry */
-	bool np;    /* under nested paging */
-	u64 ncr3;   /* that L2 last ran under */
+	u32 number;  /* L1's; 0: unused entry */
+	bool np;     /* under nested paging */
+	u64 ncr3;    /* that L2 last ran under */
 	bool synced; /* the tree was brought up to date since this ASID was flushed last */
 	u64 used;    /* when, in svm_vcpu.l1_asid_clock */
 	struct svm_asid asid;
@@ -70,8 +70,8 @@ struct svm_host {
 	u32 asids;    /* numbers 1 .. asids - 1 may be used */
 	u32 features; /* CPUID 8000_000A EDX */
 	bool xsave, tsc_aux, huge_1g;
-	u64 xcr0;	/* all that a guest may enable */
-	u32 mxcsr_mask; /* MXCSR's bits that are not reserved */
+	u64 xcr0;		  /* all that a guest may enable */
+	u32 mxcsr_mask;		  /* MXCSR's bits that are not reserved */
 	struct svm_limits limits; /* of the processor that guests see */
 };
 extern struct svm_host svm_host;

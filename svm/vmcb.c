@@ -10,9 +10,8 @@ u8 svm_map_all[SVM_IOPM_SIZE] __aligned(4096);
 static u8 msrpm_l1[SVM_MSRPM_SIZE] __aligned(4096);
 
 static const u32 free_msrs[] = {
-	MSR_FS_BASE, MSR_GS_BASE,     MSR_KERNEL_GS_BASE, MSR_STAR,	    MSR_LSTAR,
-	MSR_CSTAR,   MSR_SFMASK,      MSR_SYSENTER_CS,	  MSR_SYSENTER_ESP, MSR_SYSENTER_EIP,
-	MSR_TSC_AUX,
+	MSR_FS_BASE, MSR_GS_BASE,     MSR_KERNEL_GS_BASE, MSR_STAR,	    MSR_LSTAR,	 MSR_CSTAR,
+	MSR_SFMASK,  MSR_SYSENTER_CS, MSR_SYSENTER_ESP,	  MSR_SYSENTER_EIP, MSR_TSC_AUX,
 };
 
 /*
@@ -45,6 +44,7 @@ static const u16 l1_intercepts[] = {
 	INTERCEPT_WBINVD,
 	INTERCEPT_MONITOR,
 	INTERCEPT_MWAIT,
+	INTERCEPT_XSETBV,
 	INTERCEPT_RDPRU,
 };
 
@@ -57,7 +57,7 @@ void svm_vmcb_init_maps(void)
 
 		if (free_msrs[i] == MSR_TSC_AUX && !svm_host.tsc_aux)
 			continue;
-		msrpm_l1[bit / 8] &= (u8)~(3u << bit % 8);
+		msrpm_l1[bit / 8] &= (u8) ~(3u << bit % 8);
 	}
 }
 

@@ -7,13 +7,14 @@
 
 static int vmx_probe(struct vendor_caps *caps, char *why, size_t size)
 {
-	(void)caps;
+	caps->what = "Intel VMX";
 	if (cpuid(CPUID_FEATURES, 0).ecx & CPUID_1_ECX_VMX)
 		snprintf(why, size,
-			 "VMX: not there yet; Cleave runs on AMD SVM, for example under QEMU with "
-			 "-cpu max,+svm");
+			 "Intel VMX: not there yet; guests run on AMD SVM only: use such a "
+			 "machine, or "
+			 "MACHINE=qemu-svm");
 	else
-		snprintf(why, size, "VMX: this processor does not have it");
+		snprintf(why, size, "Intel VMX: this processor does not have it");
 	return -ENODEV;
 }
 
