@@ -14,6 +14,17 @@ extern char image_end[];
 
 static u64 pages_next;
 
+/* 115200 baud, 8 bits, no interrupts: not every loader leaves the port so. */
+static void console_init(void)
+{
+	outb(PORT_UART + 1, 0);
+	outb(PORT_UART + 3, 0x80);
+	outb(PORT_UART, 1);
+	outb(PORT_UART + 1, 0);
+	outb(PORT_UART + 3, 0x03);
+	outb(PORT_UART + 2, 0x01);
+}
+
 static void console_putc(char c)
 {
 	while (!(inb(UART_LSR) & UART_LSR_EMPTY))
@@ -78,6 +89,7 @@ void guest_start(u32 magic, const struct multiboot1_info *info);
 void guest_start(u32 magic, const struct multiboot1_info *info)
 {
 	pages_next = (u64)image_end;
+	console_init();
 	cpu_idt_init(0);
 	if (magic != MULTIBOOT1_BOOT_MAGIC)
 		die("not started by a Multiboot loader (EAX 0x%x)", magic);

@@ -28,8 +28,9 @@ struct l1_events {
 	u64 every; /* exits between injections */
 	u64 next;
 	u64 events, virqs, timers, exceptions; /* sent so far, one counter per kind */
-	u64 virq_vector; /* of the virtual interrupt that is pending, 0: none */
-	u64 reinjected;	 /* deliveries that an exit had cut short */
+	u64 virq_vector;   /* of the virtual interrupt that is pending, 0: none */
+	bool virq_entered; /* one was pending at the last entry */
+	u64 reinjected;	   /* deliveries that an exit had cut short */
 	u64 timers_asked;
 };
 
