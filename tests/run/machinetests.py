@@ -36,8 +36,8 @@ class Test:
 
     machine     where: see scripts/machines.py
     cmdline     boot parameters; `exit=` is added, unless stays is set
-    l1          the module's file, below the build folder, or None for no module at all;
-                an absolute path is taken as it is
+    l1          the module's file, below the build folder, or None for no module at all; an
+                absolute path is taken as it is; a function gets the run's folder and makes one
     l1_cmdline  its command line
     modules     further modules: (name, file, command line)
     expect      regular expressions that the output must hold, in this order
@@ -74,13 +74,15 @@ class Test:
 
     @property
     def targets(self):
-        guests = [m[1] for m in self.modules] + ([self.l1] if self.l1 else [])
-        return [os.path.join(self.build, t) for t in ["cleave.elf"] + guests
-                if not os.path.isabs(t)]
+        files = ["cleave.elf"] + [f for _, f, _ in self.all_modules() if isinstance(f, str)]
+        return [os.path.join(self.build, f) for f in files if not os.path.isabs(f)]
+
+    def all_modules(self):
+        return ([("l1.elf", self.l1, self.l1_cmdline)] if self.l1 else []) + list(self.modules)
 
     def make_iso(self, top):
-        modules = [("l1.elf", os.path.join(self.build, self.l1), self.l1_cmdline)] if self.l1 else []
-        modules += [(n, os.path.join(self.build, f), words) for n, f, words in self.modules]
+        modules = [(name, f(top) if callable(f) else os.path.join(self.build, f), words)
+                   for name, f, words in self.all_modules()]
         words = self.cmdline
         if not self.screen and "exit=" not in words:
             words = machines.exit_word(self.machine) + " " + words
