@@ -115,6 +115,8 @@ void tlb_drop(void);
 int env_vcpu_read(struct mmu *mmu, u64 gpa, void *dst, size_t len);
 int env_vcpu_write(struct mmu *mmu, u64 gpa, const void *src, size_t len);
 int env_vcpu_fetch(struct mmu *mmu, u64 gpa);
+/* Writes only if the TLB has a writable translation, as a vCPU may while a flush is on its way. */
+bool env_vcpu_write_cached(struct mmu *mmu, u64 gpa, const void *src, size_t len);
 
 /* --- what was noticed ------------------------------------------------------------------- */
 

@@ -336,3 +336,13 @@ int env_vcpu_fetch(struct mmu *mmu, u64 gpa)
 
 	return vcpu_access(mmu, gpa, BIT(4), &hva);
 }
+
+bool env_vcpu_write_cached(struct mmu *mmu, u64 gpa, const void *src, size_t len)
+{
+	struct translation *t = tlb_entry(mmu, MMU_TREE_TDP, mmu->tdp_root, gpa);
+
+	if (!t || !t->write)
+		return false;
+	memcpy((void *)(t->hpa + (gpa & ~PAGE_MASK)), src, len);
+	return true;
+}
