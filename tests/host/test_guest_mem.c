@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: MIT
+/* objects: lib/lock.o mmu/*.o tests/host/env.o tests/host/env_vm.o */
+/* L0's access to guest memory: bounds, the dirty log, and tracked tables of L1's. */
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "mmu/dirty_log.h"
+#include "mmu/guest_mem.h"
+#include "tests/host/env.h"
+
+static struct mmu mmu;
+static struct memslot *low, *high;
+
+/* Pages 2 to 9, then 10 to 12 with other memory behind them, then a hole, ROM at 14. */
+static void setup(void)
+{
+	env_reset();
+	assert_int_equal(env_mmu_make(&mmu, NULL), 0);
+	low = env_slot(&mmu, 0, 2, 8, 0, 1);
+	high = env_slot(&mmu, 1, 10, 3, 0, 1);
+	assert_true(low && high && env_slot(&mmu, 2, 14, 1, MEMSLOT_READONLY, 1));
+	assert_int_equal(dirty_log_enable(&mmu, low, DIRTY_PROTECT_ALL), 0);
+}
+
+static u8 *byte(u64 gpa)
+{
+	struct memslot *slot = memslot_find(&mmu, (gfn_t){gpa >> 12});
+
+	return (u8 *)env_va(memslot_hpa(slot, (gfn_t){gpa >> 12}, NULL)) + (gpa & 4095);
+}
+
+static int rd(u64 gpa, void *dst, size_t len)
+{
+	return guest_read(&mmu, (gpa_t){gpa}, dst, len);
+}
+
+static int wr(u64 gpa, const void *src, size_t len)
+{
+	return guest_write(&mmu, (gpa_t){gpa}, src, len);
+}
+
+static void test_bounds(void **state)
+{
+	u8 buf[3 * 4096], back[3 * 4096];
+
+	(void)state;
+	setup();
+	for (size_t i = 0; i < sizeof(buf); i++)
+		buf[i] = (u8)(i * 7 + 1);
+	/* Across pages and slots. */
+	assert_int_equal(wr(0x8123, buf, sizeof(buf)), 0);
+	for (u64 i = 0; i < sizeof(buf); i++)
+		assert_int_equal(*byte(0x8123 + i), buf[i]);
+	assert_int_equal(rd(0x8123, back, sizeof(back)), 0);
+	assert_memory_equal(buf, back, sizeof(buf));
+	assert_int_equal(low->dirty_bitmap[0], 0xc0); /* gfns 8 and 9 */
+	/* The first and the last byte. */
+	assert_int_equal(wr(0x2000, buf, 1), 0);
+	assert_int_equal(wr(0xcfff, buf, 1), 0);
+	assert_int_equal(wr(0x1fff, buf, 2), -EFAULT);
+	assert_int_equal(rd(0x1fff, back, 2), -EFAULT);
+	assert_int_equal(rd(0xcfff, back, 2), -EFAULT);
+	/* Part of it outside: nothing is written, nothing is marked. */
+	memset(byte(0xc000), 0x55, 4096);
+	low->dirty_bitmap[0] = 0;
+	assert_int_equal(wr(0xc800, buf, 4096), -EFAULT);
+	for (u64 i = 0; i < 4096; i++)
+		assert_int_equal(*byte(0xc000 + i), 0x55);
+	/* ROM can be read. */
+	assert_int_equal(wr(0xe000, buf, 8), -EFAULT);
+	assert_int_equal(*byte(0xe000), 0);
+	assert_int_equal(rd(0xe000, back, 4096), 0);
+	/* Nothing at all, and around the end of the address space. */
+	assert_int_equal(wr(0, buf, 0), 0);
+	assert_int_equal(wr(~0ull - 3, buf, 8), -EFAULT);
+	assert_int_equal(rd(~0ull - 3, back, 8), -EFAULT);
+	assert_int_equal(low->dirty_bitmap[0], 0);
+	assert_int_equal(env_mmu_end(&mmu), 0);
+}
+
+static void test_entries(void **state)
+{
+	u64 e, v = 0x1122334455667788;
+
+	(void)state;
+	setup();
+	assert_int_equal(wr(0x3008, &v, 8), 0);
+	low->dirty_bitmap[0] = 0;
+	assert_int_equal(guest_read_entry(&mmu, (gpa_t){0x3008}, &e, 8), 0);
+	assert_int_equal(e, v);
+	assert_int_equal(guest_read_entry(&mmu, (gpa_t){0x300c}, &e, 4), 0);
+	assert_int_equal(e, 0x11223344);
+	assert_int_equal(guest_read_entry(&mmu, (gpa_t){0x300c}, &e, 8), -EFAULT);
+	assert_int_equal(guest_read_entry(&mmu, (gpa_t){0x1000}, &e, 8), -EFAULT);
+
+	assert_int_equal(guest_cmpxchg(&mmu, (gpa_t){0x3008}, v + 1, 5, 8), -EAGAIN);
+	assert_int_equal(low->dirty_bitmap[0], 0);
+	assert_int_equal(guest_cmpxchg(&mmu, (gpa_t){0x3008}, v, 5, 8), 0);
+	assert_int_equal(low->dirty_bitmap[0], 2);
+	assert_int_equal(guest_cmpxchg(&mmu, (gpa_t){0x300c}, 0, 9, 4), 0);
+	assert_int_equal(guest_cmpxchg(&mmu, (gpa_t){0x300c}, 8, 10, 4), -EAGAIN);
+	assert_int_equal(guest_read_entry(&mmu, (gpa_t){0x3008}, &e, 8), 0);
+	assert_int_equal(e, 9ull << 32 | 5);
+	low->dirty_bitmap[0] = 0;
+	assert_int_equal(guest_set_ad(&mmu, (gpa_t){0x3008}, e, e | 0x60, 8), 0);
+	assert_int_equal(low->dirty_bitmap[0], 2);
+	assert_int_equal(guest_set_ad(&mmu, (gpa_t){0x3008}, e, e | 0x20, 8), -EAGAIN);
+	assert_int_equal(guest_cmpxchg(&mmu, (gpa_t){0x300a}, 0, 1, 4), -EFAULT);
+	assert_int_equal(guest_cmpxchg(&mmu, (gpa_t){0xe000}, 0, 1, 4), -EFAULT);
+	assert_int_equal(guest_cmpxchg(&mmu, (gpa_t){0xd000}, 0, 1, 8), -EFAULT);
+	assert_int_equal(env_mmu_end(&mmu), 0);
+}
+
+/*
+ * Whoever takes the dirty bit reads the memory after it. Another thread does so all the time while
+ * this one writes; what it copied last must be what was written last.
+ */
+#define ROUNDS 20000
+static volatile bool stop;
+static u64 copied;
+
+static void *reader(void *arg)
+{
+	u64 bits;
+	bool last;
+
+	(void)arg;
+	do {
+		last = __atomic_load_n(&stop, __ATOMIC_SEQ_CST);
+		if (dirty_log_read_clear(&mmu, low, 0, 8, &bits))
+			memcpy(&copied, byte(0x3000), 8);
+	} while (!last);
+	return NULL;
+}
+
+static void test_against_read_clear(void **state)
+{
+	pthread_t thread;
+
+	(void)state;
+	setup();
+	env_threaded = true;
+	for (int way = 0; way < 2; way++) {
+		u64 v = 0, e;
+
+		stop = false;
+		pthread_create(&thread, NULL, reader, NULL);
+		for (u64 i = 1; i <= ROUNDS; i++) {
+			v = way * ROUNDS + i;
+			if (way == 0) {
+				assert_int_equal(wr(0x3000, &v, 8), 0);
+				continue;
+			}
+			assert_int_equal(guest_read_entry(&mmu, (gpa_t){0x3000}, &e, 8), 0);
+			assert_int_equal(guest_cmpxchg(&mmu, (gpa_t){0x3000}, e, v, 8), 0);
+		}
+		__atomic_store_n(&stop, true, __ATOMIC_SEQ_CST);
+		pthread_join(thread, NULL);
+		assert_int_equal(copied, v);
+	}
+	assert_int_equal(env_mmu_end(&mmu), 0);
+}
+
+static void test_tracked(void **state)
+{
+	u64 v = 77, e;
+
+	(void)state;
+	setup();
+	low->write_track[3] = 1; /* gfn 5 */
+	assert_int_equal(wr(0x4ff8, &v, 8), 0);
+	assert_int_equal(mmu.stats.mmu_pte_write, 0);
+	assert_int_equal(wr(0x4ffc, &v, 8), 0); /* reaches into it */
+	assert_int_equal(mmu.stats.mmu_pte_write, 1);
+	assert_int_equal(wr(0x6000, &v, 8), 0);
+	assert_int_equal(mmu.stats.mmu_pte_write, 1);
+	assert_int_equal(guest_read_entry(&mmu, (gpa_t){0x5000}, &e, 8), 0);
+	assert_int_equal(guest_cmpxchg(&mmu, (gpa_t){0x5000}, e, 1, 8), 0);
+	assert_int_equal(mmu.stats.mmu_pte_write, 2);
+	/* A and D take nothing from what the tables grant. */
+	assert_int_equal(guest_set_ad(&mmu, (gpa_t){0x5000}, 1, 0x21, 8), 0);
+	assert_int_equal(mmu.stats.mmu_pte_write, 2);
+	assert_int_equal(low->dirty_bitmap[0], 0x1c);
+	low->write_track[3] = 0;
+	assert_int_equal(env_mmu_end(&mmu), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_bounds),
+		cmocka_unit_test(test_entries),
+		cmocka_unit_test(test_against_read_clear),
+		cmocka_unit_test(test_tracked),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
