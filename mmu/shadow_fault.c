@@ -231,6 +231,27 @@ static bool fetch(struct fetch *f)
 	return true;
 }
 
+/*
+ * Makes room for what the path lacks. What it has becomes warm first, or it would be recycled for
+ * itself. The path may exceed the limit, where all else are roots in use.
+ */
+static void fetch_make_room(struct fetch *f)
+{
+	struct shadow_page *path[PT_MAX_LEVEL + 1] = {NULL}, *sp = f->n->root;
+	int level = sp->role.level, top = level;
+
+	for (path[level] = sp; level > PG_LEVEL_4K; path[--level] = sp) {
+		u64 spte = READ_ONCE(sp->spt[entry_index(f, level)]);
+
+		if (!spte_present(f->mmu, spte) || spte_is_leaf(f->mmu, spte, level))
+			break;
+		sp = spte_child(f->mmu, spte);
+	}
+	for (int l = level; l <= top; l++)
+		shadow_page_touch(f->mmu, path[l]);
+	(void)!shadow_make_room(f->mmu, (u64)(level - PG_LEVEL_4K), &f->b);
+}
+
 static int fault_reflect(struct mmu *mmu, ngpa_t addr, u64 error, struct nested_fault *out)
 {
 	out->error = error;
@@ -305,9 +326,8 @@ static int fault_locked(struct fetch *f, bool filled, ngpa_t addr, struct nested
 	/* L2 writes a table of L1's: what shadows it goes out of sync or away, our root perhaps. */
 	if (f->access & ACC_WRITE)
 		shadow_track_write(f->mmu, f->slot, f->gfn, &f->b);
-	/* The path may exceed the limit by its own length, where all else are roots in use. */
-	(void)!shadow_make_room(f->mmu, SHADOW_MIN_FREE_PAGES, &f->b);
 	nested_mmu_refresh(f->mmu, f->n, &f->b);
+	fetch_make_room(f);
 	(void)fetch(f);
 	return FAULT_FIXED;
 }

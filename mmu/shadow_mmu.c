@@ -50,6 +50,9 @@ static void root_get(struct mmu *mmu, struct nested_mmu *n, struct flush_batch *
 	gfn_t gfn = gpa_to_gfn(n->root_gpa);
 	bool created;
 
+	/* Each vCPU must have a root, so this one page may exceed the limit. */
+	if (!shadow_page_find(mmu, gfn, root_role(mmu, n)))
+		(void)!shadow_make_room(mmu, 1, b);
 	n->root = shadow_page_get(mmu, gfn, root_role(mmu, n), &n->caches, &created, b);
 	n->root->root_count++;
 	shadow_page_touch(mmu, n->root);
@@ -99,8 +102,6 @@ int nested_mmu_load(struct mmu *mmu, struct nested_mmu *n, const struct pt_mode 
 		shadow_sync_all(mmu, &b);
 	if (!root_matches(mmu, n)) {
 		root_put(mmu, n, &b);
-		/* Each vCPU must have a root, so this one page may exceed the limit. */
-		(void)!shadow_make_room(mmu, 1, &b);
 		root_get(mmu, n, &b);
 	}
 	flush_pay(mmu, &b);
