@@ -117,7 +117,7 @@ void nested_recover_range(struct mmu *mmu, struct memslot *slot, u64 start, u64 
 	struct join j = {.mmu = mmu, .slot = slot, .b = b};
 
 	debug_assert(mutex_held(&mmu->slots_lock) && rwlock_held_write(&mmu->lock));
-	if (!slot->rmap[0] || start >= end)
+	if (!mmu->nested_used || start >= end)
 		return;
 	for (j.level = PG_LEVEL_2M; j.level <= mmu->cfg.max_leaf_level; j.level++) {
 		u64 pages = LEVEL_PAGES(j.level);

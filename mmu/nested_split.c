@@ -244,7 +244,7 @@ int nested_split_range(struct mmu *mmu, struct memslot *slot, u64 start, u64 end
 	struct split_walk s = {.mmu = mmu, .slot = slot, .b = b};
 
 	debug_assert(mutex_held(&mmu->slots_lock) && rwlock_held_write(&mmu->lock));
-	if (!slot->rmap[0] || start >= end)
+	if (!mmu->nested_used || start >= end)
 		return 0;
 	for (s.level = PG_LEVEL_1G; s.level > PG_LEVEL_4K; s.level--) {
 		s.gfn.v = start & ~(LEVEL_PAGES(s.level) - 1);

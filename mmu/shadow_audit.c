@@ -278,7 +278,7 @@ void shadow_audit(struct mmu *mmu, struct audit *a)
 		if (!slot->npages)
 			continue;
 		audit_tracking(mmu, a, slot);
-		if (slot->rmap[0])
+		if (mmu->nested_used)
 			audit_slot_rmaps(mmu, a, slot);
 	}
 	audit_counts(mmu, a, entries);

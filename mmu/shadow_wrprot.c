@@ -29,7 +29,7 @@ static void wrprot_head(struct mmu *mmu, const struct rmap_head *head, struct fl
 
 void shadow_wrprot_gfn(struct mmu *mmu, struct memslot *slot, gfn_t gfn, struct flush_batch *b)
 {
-	if (!slot->rmap[0])
+	if (!mmu->nested_used)
 		return;
 	for (int level = PG_LEVEL_4K; level <= PG_LEVEL_1G; level++)
 		wrprot_head(mmu, rmap_get(slot, gfn, level), b);
@@ -48,7 +48,7 @@ void shadow_wrprot_range(struct mmu *mmu, struct memslot *slot, u64 start, u64 e
 {
 	struct rmap_head *head, *last;
 
-	if (!slot->rmap[0] || start >= end)
+	if (!mmu->nested_used || start >= end)
 		return;
 	for (int level = PG_LEVEL_4K; level <= PG_LEVEL_1G; level++) {
 		for (head = rmap_range(slot, start, end, level, &last); head <= last; head++) {
@@ -61,7 +61,7 @@ void shadow_wrprot_range(struct mmu *mmu, struct memslot *slot, u64 start, u64 e
 void shadow_wrprot_masked(struct mmu *mmu, struct memslot *slot, u64 base, u64 mask,
 			  struct flush_batch *b)
 {
-	if (!slot->rmap[0] || !mask)
+	if (!mmu->nested_used || !mask)
 		return;
 	/* The 64 pages may straddle huge pages where the slot's base is not aligned. */
 	for (int level = PG_LEVEL_2M; level <= PG_LEVEL_1G; level++) {
@@ -86,7 +86,7 @@ void shadow_zap_range(struct mmu *mmu, struct memslot *slot, u64 start, u64 end,
 	struct rmap_iter it;
 	u64 *sptep;
 
-	if (!slot->rmap[0] || start >= end)
+	if (!mmu->nested_used || start >= end)
 		return;
 	for (int level = PG_LEVEL_4K; level <= PG_LEVEL_1G; level++) {
 		for (head = rmap_range(slot, start, end, level, &last); head <= last; head++) {
