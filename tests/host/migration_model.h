@@ -16,7 +16,7 @@
 
 #include <cmocka.h>
 
-#undef assert /* ours */
+#include "lib/assert.h"
 #include "lib/bitmap.h"
 #include "lib/string.h"
 #include "migration/dest.h"
@@ -285,7 +285,7 @@ static inline int model_log_start(void *ctx)
 
 	if (model_fault(m))
 		return -ENOMEM;
-	assert_false(m->logging);
+	assert(!m->logging);
 	m->logging = true;
 	return 0;
 }
@@ -294,7 +294,7 @@ static inline void model_log_stop(void *ctx)
 {
 	struct model *m = ctx;
 
-	assert_true(m->logging);
+	assert(m->logging);
 	m->logging = false;
 }
 
@@ -303,8 +303,8 @@ static inline u64 model_read_clear(void *ctx, u32 slot, u64 first, u64 npages, u
 	struct model *m = ctx;
 	u64 n = 0;
 
-	assert_int_equal(first % 64, 0);
-	assert_true(npages % 64 == 0 || first + npages == m->cfg.slots[slot].npages);
+	assert(first % 64 == 0);
+	assert(npages % 64 == 0 || first + npages == m->cfg.slots[slot].npages);
 	memset(bits, 0, BITMAP_WORDS(npages) * 8);
 	for (u64 i = 0; i < npages; i++) {
 		if (!bitmap_test(m->dirty[slot], first + i))
@@ -332,7 +332,7 @@ static inline const void *model_source_page(void *ctx, u32 slot, u64 page)
 {
 	struct model *m = ctx;
 
-	assert_true(page < m->cfg.slots[slot].npages);
+	assert(page < m->cfg.slots[slot].npages);
 	return m->src.mem[slot] + page * PAGE_SIZE;
 }
 
@@ -345,7 +345,7 @@ static inline int model_pause(void *ctx)
 		return m->pause_result;
 	if (model_fault(m))
 		return -ETIMEDOUT;
-	assert_true(m->src.runs);
+	assert(m->src.runs);
 	m->src.runs = false;
 	return 0;
 }
@@ -354,7 +354,7 @@ static inline void model_resume(void *ctx)
 {
 	struct model *m = ctx;
 
-	assert_false(m->src.runs || m->dst.runs);
+	assert(!m->src.runs && !m->dst.runs);
 	m->src.runs = true;
 }
 
@@ -492,7 +492,7 @@ static inline int model_load_dest(void *ctx, u32 index, const void *state)
 static inline int model_load_source(void *ctx, u32 index, const void *state)
 {
 	(void)ctx, (void)index, (void)state;
-	fail_msg("the source loads a state");
+	assert(!"the source loads a state");
 	return -EINVAL;
 }
 
@@ -516,7 +516,7 @@ static inline int model_create(void *ctx, const struct migration_config *cfg,
 {
 	struct model *m = ctx;
 
-	assert_false(m->dst.exists);
+	assert(!m->dst.exists);
 	if (m->refuse_create || model_fault(m)) {
 		snprintf(why, size, "not enough memory for %lu bytes", cfg->mem_bytes);
 		return -ENOMEM;
@@ -537,7 +537,7 @@ static inline void *model_dest_page(void *ctx, u32 slot, u64 page)
 {
 	struct model *m = ctx;
 
-	assert_true(page < m->dest.cfg.slots[slot].npages);
+	assert(page < m->dest.cfg.slots[slot].npages);
 	return m->dst.mem[slot] + page * PAGE_SIZE;
 }
 
@@ -545,7 +545,7 @@ static inline void model_dest_resume(void *ctx)
 {
 	struct model *m = ctx;
 
-	assert_false(m->src.runs);
+	assert(!m->src.runs);
 	m->dst.runs = true;
 }
 
@@ -553,7 +553,7 @@ static inline void model_abandon(void *ctx)
 {
 	struct model *m = ctx;
 
-	assert_false(m->dst.runs);
+	assert(!m->dst.runs);
 	for (int i = 0; i < MODEL_SLOTS; i++) {
 		free(m->dst.mem[i]);
 		m->dst.mem[i] = NULL;
