@@ -158,7 +158,7 @@ int svm_msr_write(struct vcpu *vcpu, u32 msr, u64 val)
 	u64 *field = vmload_msr(svm, msr, &address);
 
 	if (field) {
-		if (address && (u64)((s64)(val << 7) >> 7) != val)
+		if (address && (u64)((s64)(val << 16) >> 16) != val)
 			return -EINVAL;
 		*field = val;
 		return 0;

@@ -36,6 +36,16 @@ static int probe_features(char *why, size_t size)
 	return 0;
 }
 
+/* LSTAR is free: L0 has no system calls. */
+static bool msrs_unchecked(void)
+{
+	u64 was = rdmsr(MSR_LSTAR);
+	bool taken = !wrmsr_safe(MSR_LSTAR, BIT(62));
+
+	wrmsr(MSR_LSTAR, was);
+	return taken;
+}
+
 static int svm_probe(struct vendor_caps *caps, char *why, size_t size)
 {
 	int err = probe_features(why, size);
@@ -44,6 +54,7 @@ static int svm_probe(struct vendor_caps *caps, char *why, size_t size)
 		return err;
 	svm_fpu_probe();
 	svm_host.tsc_aux = cpuid(CPUID_EXT1, 0).edx & CPUID_EXT1_EDX_RDTSCP;
+	svm_host.msrs_unchecked = msrs_unchecked();
 	svm_host.huge_1g = cpu_has_1g_pages();
 	svm_limits_init(&svm_host.limits);
 	svm_vmcb_init_maps();

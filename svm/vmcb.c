@@ -9,10 +9,11 @@ u8 svm_map_all[SVM_IOPM_SIZE] __aligned(4096);
 /* For L1: what VMLOAD loads it may read and write itself. L2 gets svm_map_all (nested_enter.c). */
 static u8 msrpm_l1[SVM_MSRPM_SIZE] __aligned(4096);
 
-static const u32 free_msrs[] = {
-	MSR_FS_BASE, MSR_GS_BASE,     MSR_KERNEL_GS_BASE, MSR_STAR,	    MSR_LSTAR,	 MSR_CSTAR,
-	MSR_SFMASK,  MSR_SYSENTER_CS, MSR_SYSENTER_ESP,	  MSR_SYSENTER_EIP, MSR_TSC_AUX,
+static const u32 address_msrs[] = {
+	MSR_FS_BASE, MSR_GS_BASE, MSR_KERNEL_GS_BASE, MSR_LSTAR, MSR_CSTAR, MSR_SYSENTER_ESP,
+	MSR_SYSENTER_EIP,
 };
+static const u32 value_msrs[] = {MSR_STAR, MSR_SFMASK, MSR_SYSENTER_CS};
 
 /*
  * #DB and #AC: their delivery can raise them again for ever with no instruction boundary in
@@ -48,17 +49,23 @@ static const u16 l1_intercepts[] = {
 	INTERCEPT_RDPRU,
 };
 
+static void let_through(u32 msr, bool write)
+{
+	u32 bit = (u32)svm_msrpm_bit(msr);
+
+	msrpm_l1[bit / 8] &= (u8) ~((write ? 3u : 1u) << bit % 8);
+}
+
 void svm_vmcb_init_maps(void)
 {
 	memset(svm_map_all, 0xff, sizeof(svm_map_all));
 	memset(msrpm_l1, 0xff, sizeof(msrpm_l1));
-	for (u32 i = 0; i < ARRAY_SIZE(free_msrs); i++) {
-		int bit = svm_msrpm_bit(free_msrs[i]);
-
-		if (free_msrs[i] == MSR_TSC_AUX && !svm_host.tsc_aux)
-			continue;
-		msrpm_l1[bit / 8] &= (u8) ~(3u << bit % 8);
-	}
+	for (u32 i = 0; i < ARRAY_SIZE(address_msrs); i++)
+		let_through(address_msrs[i], !svm_host.msrs_unchecked);
+	for (u32 i = 0; i < ARRAY_SIZE(value_msrs); i++)
+		let_through(value_msrs[i], true);
+	if (svm_host.tsc_aux)
+		let_through(MSR_TSC_AUX, true);
 }
 
 static void init_control(struct svm_vcpu *svm, struct vmcb_control *c)
