@@ -128,15 +128,15 @@ static int run_to_the_end(struct vm *vm)
 
 static int run_l1(void)
 {
+	char why[192];
 	struct vm *vm;
 	int status;
 
 	if (!bootinfo.module_count)
 		return fail("no guest: the boot loader passed no module; say 'module2 "
 			    "/boot/l1.elf' in grub.cfg");
-	if (vm_create("L1", params.mem, &vm))
-		return fail("L1 could not be created with mem=%lluM",
-			    (unsigned long long)params.mem >> 20);
+	if (vm_create("L1", params.mem, &vm, why, sizeof(why)))
+		return fail("L1 cannot be created: %s", why);
 	describe(vm, &bootinfo.modules[0]);
 	status = load_kernel(vm, &bootinfo.modules[0]);
 	if (!status)

@@ -58,7 +58,7 @@ static int make_vcpu(struct vm *vm, int id)
 	return 0;
 }
 
-/* Everything but vm->mmu, which must be there to be destroyed. *@why stays empty: out of memory. */
+/* Everything but vm->mmu, which must be there to be destroyed. */
 static int make_parts(struct vm *vm, char *why, size_t size)
 {
 	int err = vm_memory_create(vm, why, size);
@@ -70,22 +70,21 @@ static int make_parts(struct vm *vm, char *why, size_t size)
 	return err;
 }
 
-int vm_create(const char *name, u64 mem, struct vm **out)
+int vm_create(const char *name, u64 mem, struct vm **out, char *why, size_t size)
 {
-	char why[160] = "out of memory for its structures";
 	struct vm *vm;
-	int err = -EINVAL;
+	int err;
 
 	if (!mem || !IS_ALIGNED(mem, PAGE_SIZE)) {
-		log_err("%s: mem=%llu is not a whole number of pages", name,
-			(unsigned long long)mem);
-		return err;
+		snprintf(why, size, "mem=%llu is not a whole number of 4K pages",
+			 (unsigned long long)mem);
+		return -EINVAL;
 	}
+	snprintf(why, size, "out of memory for its structures");
 	vm = kzalloc(sizeof(*vm));
 	err = vm ? make_mmu(vm) : -ENOMEM;
 	if (err) {
 		kfree(vm);
-		log_err("%s: %s", name, why);
 		return err;
 	}
 	snprintf(vm->name, sizeof(vm->name), "%s", name);
@@ -93,9 +92,8 @@ int vm_create(const char *name, u64 mem, struct vm **out)
 	vm->next_event = PLATFORM_NEVER;
 	wait_queue_init(&vm->vcpu_wait);
 	wait_queue_init(&vm->watch);
-	err = make_parts(vm, why, sizeof(why));
+	err = make_parts(vm, why, size);
 	if (err) {
-		log_err("%s: %s", name, why);
 		vm_destroy(vm);
 		return err;
 	}

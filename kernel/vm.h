@@ -62,9 +62,9 @@ static inline bool vm_has_ended(const struct vm *vm)
 
 /*
  * Makes a VM with @mem bytes of memory in the largest pieces the machine has, its vCPU in reset
- * state, its devices. 0, -ENOMEM, -EINVAL; a line has said why.
+ * state, its devices. 0, or -ENOMEM, -EINVAL with one sentence in @why.
  */
-int __must_check vm_create(const char *name, u64 mem, struct vm **out);
+int __must_check vm_create(const char *name, u64 mem, struct vm **out, char *why, size_t size);
 /* Frees everything; returns the number of leaks found (each was reported). VM not running. */
 int vm_destroy(struct vm *vm);
 /* Starts the vCPU tasks. 0 or -ENOMEM. */

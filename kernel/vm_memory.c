@@ -87,11 +87,13 @@ static int add_pieces(struct vm *vm, struct memslot *slot)
 	return 0;
 }
 
-/* A page of page tables for each 2M, and something for L0 itself, come on top of @vm->mem_bytes. */
-static bool enough(const struct vm *vm, struct mem_stats *s)
+/* A page of page tables for each 2M comes on top, and something for L0 itself. */
+#define OVERHEAD(bytes) ((bytes) / 256)
+
+/* The largest mem= that would do, in whole 2M. */
+static u64 most_memory(const struct mem_stats *s)
 {
-	mem_stats(s);
-	return s->free >= vm->mem_bytes + vm->mem_bytes / 512;
+	return ALIGN_DOWN(s->free - OVERHEAD(s->free), SIZE_2M);
 }
 
 int vm_memory_create(struct vm *vm, char *why, size_t size)
@@ -100,17 +102,19 @@ int vm_memory_create(struct vm *vm, char *why, size_t size)
 	struct mem_stats stats;
 	int err = -ENOMEM;
 
-	if (enough(vm, &stats)) {
+	mem_stats(&stats);
+	if (vm->mem_bytes <= stats.free && vm->mem_bytes <= stats.free - OVERHEAD(stats.free)) {
 		err = memslot_add(&vm->mmu, SLOT_MEMORY, (gfn_t){0}, vm->mem_bytes >> PAGE_SHIFT, 0,
 				  &slot);
 		err = err ? err : add_pieces(vm, slot);
 	}
 	if (err)
 		snprintf(why, size,
-			 "too little memory: it needs %llu MiB and some for page tables, %llu MiB "
-			 "are free; say mem= on the command line",
+			 "too little memory: it needs %llu MiB and page tables, %llu MiB are free; "
+			 "say mem=%lluM or less",
 			 (unsigned long long)vm->mem_bytes >> 20,
-			 (unsigned long long)stats.free >> 20);
+			 (unsigned long long)stats.free >> 20,
+			 (unsigned long long)most_memory(&stats) >> 20);
 	return err;
 }
 
