@@ -147,8 +147,8 @@ static bool rgb_usable(const struct mb2_framebuffer *fb, const struct mb2_rgb *r
 	u32 highest = MAX(rgb->red_shift, rgb->green_shift);
 
 	highest = MAX(highest, rgb->blue_shift);
-	return (fb->bpp == 24 || fb->bpp == 32) && highest <= fb->bpp - 8u && fb->pitch <= 1 << 20 &&
-	       fb->pitch >= fb->width * (fb->bpp / 8);
+	return (fb->bpp == 24 || fb->bpp == 32) && highest <= fb->bpp - 8u &&
+	       fb->pitch <= 1 << 20 && fb->pitch >= fb->width * (fb->bpp / 8);
 }
 
 /* A screen that cannot be used is no reason not to boot: it is left out. */

@@ -47,7 +47,8 @@ typedef void (*screen_draw_fn)(u32 row, u32 column, char c);
 /* A screen to draw on; NULL when it is too small. @rows and @columns are set. */
 screen_draw_fn console_vga_init(void *memory, const struct framebuffer *fb, u32 *rows,
 				u32 *columns);
-screen_draw_fn console_fb_init(void *memory, const struct framebuffer *fb, u32 *rows, u32 *columns);
+screen_draw_fn console_fb_init(void *memory, const struct framebuffer *info, u32 *rows,
+			       u32 *columns);
 
 /* Eight rows of five dots for each of the characters 32..126; bit 4 is the leftmost dot. */
 extern const u8 console_font[95][8];

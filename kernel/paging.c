@@ -80,7 +80,8 @@ static int leaf_level(u64 va, u64 hpa, u64 size, int largest)
 {
 	int level = largest;
 
-	while (!IS_ALIGNED(va | hpa, PT_LEVEL_SIZE(level)) || size < PT_LEVEL_SIZE(level))
+	while (level > 1 &&
+	       (!IS_ALIGNED(va | hpa, PT_LEVEL_SIZE(level)) || size < PT_LEVEL_SIZE(level)))
 		level--;
 	return level;
 }

@@ -88,7 +88,7 @@ static bool next_frame(u64 *rip, u64 *rbp)
 {
 	const u64 *frame = (const u64 *)*rbp;
 
-	if (!IS_ALIGNED(*rbp, 8) || !paging_mapped(*rbp) || !paging_mapped(*rbp + 8))
+	if (!frame || !IS_ALIGNED(*rbp, 8) || !paging_mapped(*rbp) || !paging_mapped(*rbp + 8))
 		return false;
 	if (frame[1] == 0 || (frame[0] != 0 && frame[0] <= *rbp))
 		return false;

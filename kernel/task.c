@@ -6,30 +6,10 @@
 #include "kernel/paging.h"
 #include "kernel/panic.h"
 #include "kernel/percpu.h"
+#include "kernel/task_internal.h"
 #include "kernel/time.h"
 #include "lib/bitmap.h"
 #include "lib/printf.h"
-
-enum task_state {
-	TASK_RUNNABLE, /* in the queue, or running */
-	TASK_BLOCKED,  /* waits; it may still be running towards its switch */
-	TASK_DEAD,
-};
-
-struct task {
-	struct list_head link; /* in runnable or sleepers */
-	enum task_state state; /* under its run queue's lock */
-	u64 rsp;	       /* while it does not run */
-	u64 wake_time;	       /* ns; 0: none */
-	struct percpu *cpu;
-	u32 stack_slot; /* STACK_SLOTS: the boot stack */
-	u64 id;
-	void (*fn)(void *arg);
-	void *arg;
-	void *data;
-	struct wait_queue joiners;
-	char name[16];
-};
 
 void task_switch(u64 *save_rsp, u64 load_rsp);
 void task_start(void);
@@ -41,11 +21,6 @@ static struct {
 	u64 last_id; /* atomic */
 } tasks;
 
-static struct run_queue *this_queue(void)
-{
-	return &this_cpu()->run_queue;
-}
-
 void run_queue_init(struct run_queue *rq)
 {
 	*rq = (struct run_queue){0};
@@ -55,19 +30,7 @@ void run_queue_init(struct run_queue *rq)
 
 /* --- choosing, under the queue's lock --- */
 
-static void sleeper_add(struct run_queue *rq, struct task *t)
-{
-	struct task *other;
-
-	list_for_each_entry(other, &rq->sleepers, link)
-	{
-		if (other->wake_time > t->wake_time)
-			break;
-	}
-	list_add_tail(&t->link, &other->link);
-}
-
-static void make_runnable(struct run_queue *rq, struct task *t)
+void task_make_runnable(struct run_queue *rq, struct task *t)
 {
 	if (t->state != TASK_BLOCKED)
 		return;
@@ -85,7 +48,7 @@ static void wake_sleepers(struct run_queue *rq)
 	while ((t = list_first_entry_or_null(&rq->sleepers, struct task, link))) {
 		if (t->wake_time > time_ns())
 			return;
-		make_runnable(rq, t);
+		task_make_runnable(rq, t);
 	}
 }
 
@@ -99,11 +62,8 @@ static struct task *pick_next(struct run_queue *rq)
 	return t;
 }
 
-/*
- * Switches to the next task, and returns when the caller is switched to again. The lock is held
- * across the switch: each task releases what the one before it took.
- */
-static void schedule_locked(struct run_queue *rq)
+/* The lock is held across the switch: each task releases what the one before it took. */
+void schedule_locked(struct run_queue *rq)
 {
 	struct task *prev = rq->current, *next;
 
@@ -258,7 +218,7 @@ struct task *task_create_on(struct percpu *cpu, const char *name, void (*fn)(voi
 	t->rsp = stack_prepare(top);
 	t->state = TASK_BLOCKED;
 	spin_lock(&cpu->run_queue.lock);
-	make_runnable(&cpu->run_queue, t);
+	task_make_runnable(&cpu->run_queue, t);
 	spin_unlock(&cpu->run_queue.lock);
 	return t;
 }
@@ -313,96 +273,6 @@ void task_join(struct task *t)
 		task_yield();
 	slot_free(t->stack_slot);
 	kfree(t);
-}
-
-/* --- sleeping and waiting --- */
-
-void task_sleep(u64 ns)
-{
-	u64 until = time_ns() + ns;
-	struct run_queue *rq = this_queue();
-
-	while (time_ns() < until) {
-		spin_lock(&rq->lock);
-		rq->current->state = TASK_BLOCKED;
-		spin_unlock(&rq->lock);
-		wait_block_until(until);
-	}
-}
-
-void wait_queue_init(struct wait_queue *wq)
-{
-	*wq = (struct wait_queue){0};
-	list_init(&wq->waiters);
-}
-
-static void task_wake(struct task *t)
-{
-	struct run_queue *rq = &t->cpu->run_queue;
-
-	spin_lock(&rq->lock);
-	make_runnable(rq, t);
-	spin_unlock(&rq->lock);
-}
-
-void wait_wake(struct wait_queue *wq)
-{
-	struct wait_entry *e;
-
-	spin_lock(&wq->lock);
-	list_for_each_entry(e, &wq->waiters, link)
-	{
-		task_wake(e->task);
-	}
-	spin_unlock(&wq->lock);
-}
-
-/* Blocked first, then look at the condition: a wake-up in between is not lost. */
-void wait_begin(struct wait_queue *wq, struct wait_entry *e)
-{
-	struct run_queue *rq = this_queue();
-
-	e->task = rq->current;
-	assert(e->task != rq->idle);
-	spin_lock(&wq->lock);
-	list_add_tail(&e->link, &wq->waiters);
-	spin_unlock(&wq->lock);
-	spin_lock(&rq->lock);
-	e->task->state = TASK_BLOCKED;
-	spin_unlock(&rq->lock);
-}
-
-void wait_end(struct wait_queue *wq, struct wait_entry *e)
-{
-	struct run_queue *rq = this_queue();
-
-	spin_lock(&rq->lock);
-	e->task->state = TASK_RUNNABLE;
-	spin_unlock(&rq->lock);
-	spin_lock(&wq->lock);
-	list_del(&e->link);
-	spin_unlock(&wq->lock);
-}
-
-void wait_block_until(u64 time)
-{
-	struct run_queue *rq = this_queue();
-	struct task *t = rq->current;
-
-	spin_lock(&rq->lock);
-	if (t->state == TASK_BLOCKED) {
-		t->wake_time = time;
-		if (time)
-			sleeper_add(rq, t);
-		schedule_locked(rq);
-		t->wake_time = 0;
-	}
-	spin_unlock(&rq->lock);
-}
-
-void wait_block(void)
-{
-	wait_block_until(0);
 }
 
 /* --- the idle task --- */

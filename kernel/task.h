@@ -92,7 +92,10 @@ void wait_queue_init(struct wait_queue *wq);
 /* Wakes all that wait. What they wait for must have been made true before. */
 void wait_wake(struct wait_queue *wq);
 
-/* Waits until @condition, which is evaluated again after every wait_wake, is true. */
+/*
+ * Waits until @condition is true. It is evaluated again after every wait_wake, and may not yield
+ * or sleep itself.
+ */
 #define wait_event(wq, condition)                                                          \
 	do {                                                                               \
 		struct wait_entry entry_;                                                  \

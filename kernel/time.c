@@ -15,7 +15,7 @@
 #define PORT_B_OUT2  0x20
 
 #define PIT_TICKS (PIT_HZ / 100) /* 10 ms */
-#define MEASURES  3
+#define MEASURES  30
 /* No processor counts this far in 10 ms: the PIT does not run. */
 #define TSC_GIVE_UP (1ull << 32)
 
@@ -43,18 +43,27 @@ static u64 measure_once(void)
 	return rdtsc() - start;
 }
 
+static bool about_equal(u64 a, u64 b)
+{
+	return MAX(a, b) - MIN(a, b) <= a / 256;
+}
+
 /*
- * The shortest of some measurements: whatever disturbs one, makes it longer. Values that no
- * real processor has mean that there is no PIT behind the ports.
+ * Two measurements in a row that agree: an emulator may be held up in the middle of one, which
+ * makes it too long or too short. Values that no processor has mean that there is no PIT behind
+ * the ports.
  */
 static u64 pit_measure(void)
 {
-	u64 best = ~0ull;
+	u64 now = measure_once(), before;
+	int tries = 0;
 
-	for (int i = 0; i < MEASURES; i++)
-		best = MIN(best, measure_once());
-	best = best * PIT_HZ / PIT_TICKS;
-	return best >= 1000000 && best <= 20000000000ull ? best : 0;
+	do {
+		before = now;
+		now = measure_once();
+	} while (!about_equal(before, now) && ++tries < MEASURES);
+	now = MIN(before, now) * PIT_HZ / PIT_TICKS;
+	return now >= 1000000 && now <= 20000000000ull ? now : 0;
 }
 
 /* SDM 2A, CPUID 15h: TSC = crystal * EBX / EAX. */

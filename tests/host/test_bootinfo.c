@@ -63,12 +63,17 @@ static void tag_end(u32 start)
 	block.size = ALIGN_UP(block.size, 8);
 }
 
-static void tag_string(u32 type, const char *s)
+static void tag_data(u32 type, const void *data, size_t size)
 {
 	u32 t = tag(type);
 
-	put(s, strlen(s) + 1);
+	put(data, size);
 	tag_end(t);
+}
+
+static void tag_string(u32 type, const char *s)
+{
+	tag_data(type, s, strlen(s) + 1);
 }
 
 static void tag_module(u32 start, u32 end, const char *s)
@@ -143,7 +148,6 @@ static int finish(void)
 static void good_block(void)
 {
 	u8 old_rsdp[20] = "RSD PTR 1", new_rsdp[36] = "RSD PTR 2";
-	u32 t;
 
 	begin();
 	tag_string(1, "loglevel=debug mem=2G");
@@ -152,18 +156,10 @@ static void good_block(void)
 	tag_module(0x300000, 0x300000, "");
 	tag_memory();
 	tag_framebuffer(32, 4096, 1, 0);
-	t = tag(15);
-	put(new_rsdp, sizeof(new_rsdp));
-	tag_end(t);
-	t = tag(14);
-	put(old_rsdp, sizeof(old_rsdp));
-	tag_end(t);
-	t = tag(12);
-	put64(0x12345678);
-	tag_end(t);
-	t = tag(4711);
-	put32(1);
-	tag_end(t);
+	tag_data(15, new_rsdp, sizeof(new_rsdp));
+	tag_data(14, old_rsdp, sizeof(old_rsdp));
+	tag_data(12, "EFI table", 8);
+	tag_data(4711, "????", 4);
 }
 
 static void test_good(void **state)
@@ -251,6 +247,16 @@ static void test_broken_structure(void **state)
 	}
 }
 
+/* A memory map's tag, up to its entries. */
+static u32 tag_map(u32 entry_size)
+{
+	u32 t = tag(6);
+
+	put32(entry_size);
+	put32(0);
+	return t;
+}
+
 static void test_broken_memory(void **state)
 {
 	u32 t;
@@ -258,33 +264,25 @@ static void test_broken_memory(void **state)
 	(void)state;
 	for (u32 entry_size = 0; entry_size < 24; entry_size += 8) {
 		begin();
-		t = tag(6);
-		put32(entry_size);
-		put32(0);
+		t = tag_map(entry_size);
 		memory(0, 4096, 1);
 		tag_end(t);
 		assert_int_equal(finish(), -EINVAL);
 	}
 	begin();
-	t = tag(6);
-	put32(24);
-	put32(0);
+	t = tag_map(24);
 	memory(~0ull - 4095, 8192, 1);
 	tag_end(t);
 	assert_int_equal(finish(), -EINVAL);
 	begin();
-	t = tag(6);
-	put32(24);
-	put32(0);
+	t = tag_map(24);
 	for (u64 i = 0; i < BOOTINFO_RANGES + 1; i++)
 		memory(i << 20, 4096, 1);
 	tag_end(t);
 	assert_int_equal(finish(), -E2BIG);
 	/* The last entry is cut: what is whole counts. */
 	begin();
-	t = tag(6);
-	put32(24);
-	put32(0);
+	t = tag_map(24);
 	memory(0, 4096, 1);
 	put64(4096);
 	tag_end(t);
@@ -295,7 +293,6 @@ static void test_broken_memory(void **state)
 static void test_broken_strings(void **state)
 {
 	char *longest = malloc(BOOTINFO_CMDLINE + 1);
-	u32 t;
 
 	(void)state;
 	memset(longest, 'a', BOOTINFO_CMDLINE);
@@ -312,9 +309,7 @@ static void test_broken_strings(void **state)
 	/* Not terminated within its tag. */
 	begin();
 	tag_memory();
-	t = tag(1);
-	put("abcdefgh", 8);
-	tag_end(t);
+	tag_data(1, "abcdefgh", 8);
 	assert_int_equal(finish(), -E2BIG);
 	begin();
 	tag_memory();
@@ -325,8 +320,6 @@ static void test_broken_strings(void **state)
 
 static void test_broken_modules(void **state)
 {
-	u32 t;
-
 	(void)state;
 	begin();
 	tag_memory();
@@ -334,9 +327,7 @@ static void test_broken_modules(void **state)
 	assert_int_equal(finish(), -EINVAL);
 	begin();
 	tag_memory();
-	t = tag(3);
-	put32(1);
-	tag_end(t);
+	tag_data(3, "????", 4);
 	assert_int_equal(finish(), -EINVAL);
 	begin();
 	tag_memory();
