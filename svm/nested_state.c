@@ -41,10 +41,11 @@ void svm_nested_state_save(const struct svm_nested_state *n, const struct vmcb *
 	u64 live = window ? V_TPR_MASK : V_TPR_MASK | V_IRQ;
 
 	*out = *n;
+	out->l1_vintr = out->l1_int_state = 0;
+	if (!n->guest_mode)
+		return; /* L1 is the level that runs, and moves with the vCPU's own state */
 	out->l1_vintr = vmcb01->control.vintr & V_TPR_MASK;
 	out->l1_int_state = vmcb01->control.int_state & SVM_INTERRUPT_SHADOW;
-	if (!n->guest_mode)
-		return;
 	out->ctl.vintr = (n->ctl.vintr & ~live) | (vmcb02->control.vintr & live);
 	out->l1 = vmcb01->save;
 }
@@ -94,9 +95,9 @@ void svm_nested_state_load(struct svm_nested_state *n, struct vmcb *vmcb01, stru
 	if (in->guest_mode && !n->guest_mode)
 		vmcb02->save = vmcb01->save;
 	*n = *in;
-	vmcb01->control.vintr = (vmcb01->control.vintr & ~V_TPR_MASK) | in->l1_vintr;
 	if (!in->guest_mode)
 		return;
+	vmcb01->control.vintr = (vmcb01->control.vintr & ~V_TPR_MASK) | in->l1_vintr;
 	vmload = vmcb01->save;
 	vmcb01->save = in->l1;
 	svm_vmload_copy(&vmcb01->save, &vmload);

@@ -70,7 +70,7 @@ struct svm_host {
 	u32 asids;    /* numbers 1 .. asids - 1 may be used */
 	u32 features; /* CPUID 8000_000A EDX */
 	bool xsave, tsc_aux, huge_1g;
-	bool msrs_unchecked; /* WRMSR takes addresses that are not canonical (QEMU) */
+	bool msrs_unchecked;	  /* WRMSR takes addresses that are not canonical (QEMU) */
 	u64 xcr0;		  /* all that a guest may enable */
 	u32 mxcsr_mask;		  /* MXCSR's bits that are not reserved */
 	struct svm_limits limits; /* of the processor that guests see */

@@ -10,8 +10,8 @@ u8 svm_map_all[SVM_IOPM_SIZE] __aligned(4096);
 static u8 msrpm_l1[SVM_MSRPM_SIZE] __aligned(4096);
 
 static const u32 address_msrs[] = {
-	MSR_FS_BASE, MSR_GS_BASE, MSR_KERNEL_GS_BASE, MSR_LSTAR, MSR_CSTAR, MSR_SYSENTER_ESP,
-	MSR_SYSENTER_EIP,
+	MSR_FS_BASE, MSR_GS_BASE,      MSR_KERNEL_GS_BASE, MSR_LSTAR,
+	MSR_CSTAR,   MSR_SYSENTER_ESP, MSR_SYSENTER_EIP,
 };
 static const u32 value_msrs[] = {MSR_STAR, MSR_SFMASK, MSR_SYSENTER_CS};
 
