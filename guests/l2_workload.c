@@ -62,7 +62,7 @@ static void write_page(u64 index, u64 pass)
 {
 	struct history_page *p = page_via(index, 2 * pass);
 	const struct history_page *alias = page_via(index, 2 * pass + 1);
-	const char *wrong = history_check_head(&history, alias, index, pass - 1);
+	const char *wrong = history_check(&history, alias, index, pass - 1);
 
 	if (wrong)
 		complain(index, pass - 1, alias, wrong);
