@@ -37,7 +37,8 @@ static void print_machine(void)
 	cpu_brand(brand);
 	mem_stats(&mem);
 	log_info("cpu: %s (%s), %lu MHz, %u physical bits, leaves up to %s", brand, vendor,
-		 tsc_hz() / 1000000, cpu_physical_bits(), cpu_has_1g_pages() ? "1G" : "2M");
+		 (tsc_hz() + 500000) / 1000000, cpu_physical_bits(),
+		 cpu_has_1g_pages() ? "1G" : "2M");
 	log_info("memory: %lu MiB free, as 1G pieces: %lu, as 2M pieces: %lu", mem.free >> 20,
 		 mem.available[3], mem.available[2]);
 	log_info("firmware: %s, started by %s", bootinfo.efi ? "UEFI" : "BIOS",

@@ -9,15 +9,18 @@
 #define PIT_CHANNEL2 0x42
 #define PIT_COMMAND  0x43
 #define PIT_ONESHOT2 0xb0 /* channel 2, both bytes, mode 0, binary */
+#define PIT_LATCH2   0x80
 #define PORT_B	     0x61
 #define PORT_B_GATE2 0x01
 #define PORT_B_SPEAK 0x02
 #define PORT_B_OUT2  0x20
 
-#define PIT_TICKS (PIT_HZ / 100) /* 10 ms */
-#define MEASURES  30
+#define PIT_TICKS    (PIT_HZ / 100) /* 10 ms */
+#define PIT_START    0xffff	    /* 55 ms */
+#define PIT_READINGS 16
+#define MEASURES     5
 /* No processor counts this far in 10 ms: the PIT does not run. */
-#define TSC_GIVE_UP (1ull << 32)
+#define TSC_GIVE_UP (1ull << 29)
 
 static struct {
 	u64 hz;
@@ -25,45 +28,68 @@ static struct {
 	u64 mult;  /* ns = ticks * mult / 2^32 */
 } clock;
 
-/* TSC ticks while the PIT counts PIT_TICKS; 0 when it does not. */
+/* The two clocks at one moment. */
+struct reading {
+	u64 tsc;
+	u32 pit;    /* counts down */
+	u64 window; /* TSC ticks within which both were read */
+};
+
+static struct reading read_once(void)
+{
+	u64 before = rdtsc();
+
+	outb(PIT_COMMAND, PIT_LATCH2);
+	u32 low = inb(PIT_CHANNEL2);
+	u32 high = inb(PIT_CHANNEL2);
+	u64 after = rdtsc();
+
+	return (struct reading){before, high << 8 | low, after - before};
+}
+
+/* The tightest of some readings: an emulator may be held up in the middle of one. */
+static struct reading read_both(void)
+{
+	struct reading best = read_once();
+
+	for (int i = 1; i < PIT_READINGS; i++) {
+		struct reading r = read_once();
+
+		if (r.window < best.window)
+			best = r;
+	}
+	return best;
+}
+
+/* TSC ticks per second; 0 when the PIT does not count, or ran out while we were held up. */
 static u64 measure_once(void)
 {
-	u64 start;
+	struct reading start, end;
 
-	outb(PORT_B, (inb(PORT_B) & ~(PORT_B_SPEAK | PORT_B_GATE2)));
+	outb(PORT_B, inb(PORT_B) & ~(PORT_B_SPEAK | PORT_B_GATE2));
 	outb(PIT_COMMAND, PIT_ONESHOT2);
-	outb(PIT_CHANNEL2, PIT_TICKS & 0xff);
-	outb(PIT_CHANNEL2, PIT_TICKS >> 8);
+	outb(PIT_CHANNEL2, PIT_START & 0xff);
+	outb(PIT_CHANNEL2, PIT_START >> 8);
 	outb(PORT_B, (inb(PORT_B) & ~PORT_B_SPEAK) | PORT_B_GATE2);
-	start = rdtsc();
-	while (!(inb(PORT_B) & PORT_B_OUT2)) {
-		if (rdtsc() - start > TSC_GIVE_UP)
+	start = read_both();
+	do {
+		end = read_both();
+		if (end.tsc - start.tsc > TSC_GIVE_UP)
 			return 0;
-	}
-	return rdtsc() - start;
+	} while (start.pit - end.pit < PIT_TICKS);
+	if (inb(PORT_B) & PORT_B_OUT2)
+		return 0;
+	return (end.tsc - start.tsc) * PIT_HZ / (start.pit - end.pit);
 }
 
-static bool about_equal(u64 a, u64 b)
-{
-	return MAX(a, b) - MIN(a, b) <= a / 256;
-}
-
-/*
- * Two measurements in a row that agree: an emulator may be held up in the middle of one, which
- * makes it too long or too short. Values that no processor has mean that there is no PIT behind
- * the ports.
- */
+/* 0 when there is no PIT behind the ports; values that no processor has mean that as well. */
 static u64 pit_measure(void)
 {
-	u64 now = measure_once(), before;
-	int tries = 0;
+	u64 hz = 0;
 
-	do {
-		before = now;
-		now = measure_once();
-	} while (!about_equal(before, now) && ++tries < MEASURES);
-	now = MIN(before, now) * PIT_HZ / PIT_TICKS;
-	return now >= 1000000 && now <= 20000000000ull ? now : 0;
+	for (int i = 0; i < MEASURES && hz == 0; i++)
+		hz = measure_once();
+	return hz >= 1000000 && hz <= 20000000000ull ? hz : 0;
 }
 
 /* SDM 2A, CPUID 15h: TSC = crystal * EBX / EAX. */
