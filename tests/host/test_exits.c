@@ -244,12 +244,12 @@ static bool faulted(void)
 static void test_msrs(void **state)
 {
 	(void)state;
-	msr(MSR_EFER, true, 0x1122334455667788);
+	msr(MSR_EFER, true, 0x0022334455667788);
 	assert_false(faulted());
-	assert_int_equal(efer, 0x1122334455667788);
+	assert_int_equal(efer, 0x0022334455667788);
 	msr(MSR_EFER, false, 0);
 	assert_int_equal(vcpu.gpr[RAX], 0x55667788);
-	assert_int_equal(vcpu.gpr[RDX], 0x11223344);
+	assert_int_equal(vcpu.gpr[RDX], 0x00223344);
 	assert_int_equal(skipped, 2);
 	msr(MSR_EFER, true, ~0ull);
 	assert_true(faulted());
