@@ -39,14 +39,17 @@ ifneq ($(findstring clang,$(CC)),)
 TARGET_FLAGS := --target=x86_64-linux-gnu
 endif
 
+# The same bytes wherever the sources lie and the build goes.
+PREFIX_MAP := -ffile-prefix-map=$(CURDIR)=. -ffile-prefix-map=$(O)=build
+
 CPPFLAGS := -I. -MMD -MP
 CFLAGS   := -std=gnu17 -O2 -g -fno-omit-frame-pointer -ffreestanding -nostdlib \
 	    -mgeneral-regs-only -mno-red-zone -fno-pic -fno-pie -fno-stack-protector \
 	    -fcf-protection=none -fno-asynchronous-unwind-tables -fno-common \
 	    -Wall -Wextra -Werror -Wstrict-prototypes -Wmissing-prototypes -Wshadow -Wno-override-init \
-	    -ffile-prefix-map=$(CURDIR)=. $(TARGET_FLAGS)
+	    $(PREFIX_MAP) $(TARGET_FLAGS)
 ASFLAGS  := -g -ffreestanding -fno-pic -fno-pie -Wa,--noexecstack \
-	    -ffile-prefix-map=$(CURDIR)=. $(TARGET_FLAGS)
+	    $(PREFIX_MAP) $(TARGET_FLAGS)
 LDFLAGS  := -m elf_x86_64 -nostdlib -static --no-dynamic-linker --build-id=none \
 	    -z max-page-size=4096 -z noexecstack --fatal-warnings --orphan-handling=warn
 ifneq ($(DEBUG),0)
