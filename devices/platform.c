@@ -92,24 +92,36 @@ void platform_end(struct vm *vm)
 	uart_flush(&platform_of(vm)->uart);
 }
 
-void platform_save(struct vm *vm, struct platform_state *state)
+enum { STATE_UART, STATE_TESTDEV, STATE_NR };
+
+u32 platform_state_count(void)
+{
+	return STATE_NR;
+}
+
+const struct state_desc *platform_state_desc(u32 index)
+{
+	return index == STATE_UART ? &uart_state_desc : &testdev_state_desc;
+}
+
+void platform_state_save(struct vm *vm, u32 index, void *state)
 {
 	const struct platform *p = platform_of(vm);
 
-	state->uart = p->uart.state;
-	testdev_save(&p->testdev, &state->testdev);
+	if (index == STATE_UART)
+		memcpy(state, &p->uart.state, sizeof(p->uart.state));
+	else
+		testdev_save(&p->testdev, state);
 }
 
-int platform_restore(struct vm *vm, const struct platform_state *state)
+int platform_state_load(struct vm *vm, u32 index, const void *state)
 {
 	struct platform *p = platform_of(vm);
-	struct uart_state before = p->uart.state;
-	int err = uart_load(&p->uart, &state->uart);
 
-	if (err)
-		return err;
-	err = testdev_load(&p->testdev, &state->testdev);
-	if (err)
-		p->uart.state = before;
-	return err;
+	return index == STATE_UART ? uart_load(&p->uart, state) : testdev_load(&p->testdev, state);
+}
+
+void platform_drop_output(struct vm *vm)
+{
+	platform_of(vm)->uart.state.line_len = 0;
 }

@@ -16,19 +16,3 @@ struct platform {
 	struct uart uart;
 	struct testdev testdev;
 };
-
-/*
- * The devices' state as plain structs: uart_state_desc and testdev_state_desc describe them. The
- * VM is paused, or not started.
- */
-struct platform_state {
-	struct uart_state uart;
-	struct testdev_state testdev;
-};
-
-void platform_save(struct vm *vm, struct platform_state *state);
-/*
- * 0, or -EINVAL with nothing changed. The number of migrations becomes the source's: whoever
- * resumes the VM counts this one.
- */
-int __must_check platform_restore(struct vm *vm, const struct platform_state *state);

@@ -7,6 +7,7 @@
 #include "kernel/kmem.h"
 #include "kernel/log.h"
 #include "kernel/main.h"
+#include "kernel/migrate.h"
 #include "kernel/page_alloc.h"
 #include "kernel/panic.h"
 #include "kernel/params.h"
@@ -17,6 +18,10 @@
 #include "lib/printf.h"
 
 #define STATUS_MAX 93 /* machine_exit()'s largest */
+
+/* Marks of the guest's, guests/README.md: it may be migrated now; it has nothing left to do. */
+#define PHASE_MIGRATE 3
+#define PHASE_DONE    4
 
 const struct vendor_ops *vendor;
 struct vendor_caps vendor_caps;
@@ -104,26 +109,88 @@ static int load_kernel(struct vm *vm, const struct boot_module *m)
 	return err ? fail("cannot start the kernel that the first module holds: %s", why) : 0;
 }
 
-/* Runs @vm to its end. Returns the machine's exit status. */
-static int run_to_the_end(struct vm *vm)
+/*
+ * A source that was not moved goes on. Ours would do so for ever, so it is given a while, and
+ * ended in good order when it has used it.
+ */
+static void let_source_go_on(struct vm *vm)
 {
-	int status;
+	u64 exits = vm->vcpus[0]->stats.exits;
+	bool alive;
 
-	if (vm_start(vm))
-		return fail("%s: out of memory for its tasks", vm->name);
-	status = vm_wait(vm);
-	if (status) {
-		log_err("%s ended: %s", vm->name, vm->end_reason);
-		result_string(&result, "status", "failed");
-		result_string(&result, "error-desc", vm->end_reason);
-	} else {
-		log_info("%s ended: %s", vm->name, vm->end_reason);
-		result_string(&result, "status", "none");
-	}
-	result_s64(&result, "exit-status", status);
+	if (vm_wait_phase(vm, PHASE_DONE, params.linger) == -ECANCELED)
+		alive = vm->exit_status == 0;
+	else
+		alive = vm->vcpus[0]->stats.exits > exits;
+	log_info("%s %s after the migration that did not happen", vm->name,
+		 alive ? "ran on" : "did not run on");
+	result_bool(&result, "source-runs", alive);
+	if (!vm_has_ended(vm))
+		vm_end(vm, alive ? 0 : -EIO, "it was stopped %llu ms after the migration",
+		       (unsigned long long)params.linger);
+}
+
+/* @vm has ended. Shows its figures, frees it. Returns the number of leaks. */
+static int retire(struct vm *vm)
+{
+	int leaks;
+
 	stats_print(vm);
 	stats_result(&result, vm);
-	return status < 0 ? 1 : MIN(status, STATUS_MAX);
+	leaks = vm_destroy(vm);
+	result_s64(&result, "leaks", leaks);
+	return leaks;
+}
+
+/*
+ * Migrates *@vm when its time has come. *@vm is then the one that runs. Returns the machine's
+ * exit status as far as migration determines it.
+ */
+static int migrate(struct vm **vm)
+{
+	struct vm *src = *vm, *dst;
+	int status = 0, err;
+
+	if (params.migrate == PARAM_migrate_off ||
+	    vm_wait_phase(src, PHASE_MIGRATE, params.migrate_after) == -ECANCELED) {
+		result_string(&result, "status", "none");
+		return 0;
+	}
+	err = migrate_to_twin(src, &dst, &result);
+	if (err) {
+		let_source_go_on(src);
+		return err == -ECANCELED ? 0 : 1;
+	}
+	*vm = dst;
+	vm_end(src, 0, "it has moved to %s", dst->name);
+	platform_drop_output(src);
+	vm_wait(src);
+	log_info("%s ended: %s", src->name, src->end_reason);
+	result_object(&result, "source");
+	status = retire(src) ? 1 : 0;
+	result_end(&result);
+	return status;
+}
+
+/* Runs @vm, or what becomes of it, to its end. Returns the machine's exit status. */
+static int run_to_the_end(struct vm *vm)
+{
+	int status, guest;
+
+	if (vm_start(vm)) {
+		status = fail("%s: out of memory for its tasks", vm->name);
+		vm_destroy(vm);
+		return status;
+	}
+	status = migrate(&vm);
+	guest = vm_wait(vm);
+	log_line(guest ? LOG_ERR : LOG_INFO, "%s ended: %s", vm->name, vm->end_reason);
+	if (guest)
+		result_string(&result, "guest-error", vm->end_reason);
+	result_s64(&result, "exit-status", guest);
+	if (retire(vm) || guest < 0)
+		status = MAX(status, 1);
+	return guest > 0 ? MIN(guest, STATUS_MAX) : status;
 }
 
 static int run_l1(void)
@@ -140,9 +207,8 @@ static int run_l1(void)
 	describe(vm, &bootinfo.modules[0]);
 	status = load_kernel(vm, &bootinfo.modules[0]);
 	if (!status)
-		status = run_to_the_end(vm);
-	if (vm_destroy(vm) && !status)
-		status = 1;
+		return run_to_the_end(vm);
+	vm_destroy(vm);
 	return status;
 }
 

@@ -32,3 +32,16 @@ void platform_thaw(struct vm *vm);
 
 /* The VM has ended: what it has printed without a newline is shown. */
 void platform_end(struct vm *vm);
+
+/*
+ * The devices' states that move in a migration, a list. VM paused or not started. load: 0, or
+ * -EINVAL with nothing changed; the number of migrations becomes the source's: whoever resumes
+ * the VM counts this one.
+ */
+u32 platform_state_count(void);
+const struct state_desc *platform_state_desc(u32 index);
+void platform_state_save(struct vm *vm, u32 index, void *state);
+int __must_check platform_state_load(struct vm *vm, u32 index, const void *state);
+
+/* The VM goes on elsewhere, and what it has begun to print is printed there. */
+void platform_drop_output(struct vm *vm);

@@ -121,13 +121,10 @@ int vm_destroy(struct vm *vm)
 	return leaks;
 }
 
-int vm_start(struct vm *vm)
+static int start_tasks(struct vm *vm)
 {
 	char name[24];
 
-	assert(vm->state == VM_CREATED);
-	vm->state = VM_RUNNING;
-	platform_thaw(vm);
 	for (int i = 0; i < vm->nr_vcpus; i++) {
 		struct vcpu *vcpu = vm->vcpus[i];
 
@@ -140,6 +137,14 @@ int vm_start(struct vm *vm)
 		return -ENOMEM;
 	}
 	return 0;
+}
+
+int vm_start(struct vm *vm)
+{
+	assert(vm->state == VM_CREATED);
+	vm->state = VM_RUNNING;
+	platform_thaw(vm);
+	return start_tasks(vm);
 }
 
 static bool all_parked(const struct vm *vm)
@@ -165,6 +170,13 @@ static int pause_wait(struct vm *vm, u64 timeout_ms)
 	return all_parked(vm) ? 0 : -ETIMEDOUT;
 }
 
+static void pause_want(struct vm *vm, u32 instants)
+{
+	__atomic_store_n(&vm->pause_gen, vm->pause_gen + 1, __ATOMIC_RELEASE);
+	WRITE_ONCE(vm->pause_instants, instants);
+	__atomic_store_n(&vm->pause_wanted, true, __ATOMIC_RELEASE);
+}
+
 int vm_pause(struct vm *vm, u32 instants, u64 timeout_ms)
 {
 	int err;
@@ -172,9 +184,7 @@ int vm_pause(struct vm *vm, u32 instants, u64 timeout_ms)
 	assert(vm->state != VM_PAUSED);
 	if (vm->state != VM_RUNNING)
 		return vm->state == VM_CREATED ? 0 : -ECANCELED;
-	__atomic_store_n(&vm->pause_gen, vm->pause_gen + 1, __ATOMIC_RELEASE);
-	WRITE_ONCE(vm->pause_instants, instants);
-	__atomic_store_n(&vm->pause_wanted, true, __ATOMIC_RELEASE);
+	pause_want(vm, instants);
 	wait_wake(&vm->vcpu_wait);
 	err = pause_wait(vm, timeout_ms);
 	trace(pause, instants, timeout_ms, (u64)(s64)err, 0);
@@ -183,6 +193,21 @@ int vm_pause(struct vm *vm, u32 instants, u64 timeout_ms)
 		return err;
 	}
 	platform_freeze(vm);
+	vm->state = VM_PAUSED;
+	return 0;
+}
+
+int vm_start_paused(struct vm *vm)
+{
+	int err;
+
+	assert(vm->state == VM_CREATED);
+	vm->state = VM_RUNNING;
+	pause_want(vm, 0);
+	err = start_tasks(vm);
+	if (err)
+		return err;
+	wait_event(&vm->watch, all_parked(vm));
 	vm->state = VM_PAUSED;
 	return 0;
 }

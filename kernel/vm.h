@@ -69,6 +69,8 @@ int __must_check vm_create(const char *name, u64 mem, struct vm **out, char *why
 int vm_destroy(struct vm *vm);
 /* Starts the vCPU tasks. 0 or -ENOMEM. */
 int __must_check vm_start(struct vm *vm);
+/* The same, but parked, as after vm_pause(): for a VM whose state is still to be loaded. */
+int __must_check vm_start_paused(struct vm *vm);
 /*
  * Parks all vCPUs at an instant of the mask (0: any); waits at most @timeout_ms.
  * 0, -ETIMEDOUT (the VM runs on), -ECANCELED (it ended meanwhile).
