@@ -222,7 +222,7 @@ int multiboot1_load(struct mmu *mmu, u64 mem, const void *image, size_t size, co
 				      .size = size,
 				      .why = why,
 				      .why_size = why_size};
-	struct multiboot1_header h;
+	struct multiboot1_header h = {0};
 	u64 offset = 0;
 	int err;
 
