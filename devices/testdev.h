@@ -43,8 +43,8 @@ struct testdev {
 };
 
 void testdev_init(struct testdev *t, struct vm *vm);
-u32 testdev_in(void *t, u16 offset, int size);
-void testdev_out(void *t, u16 offset, int size, u32 val);
+u32 testdev_in(void *dev, u16 offset, int size);
+void testdev_out(void *dev, u16 offset, int size, u32 val);
 
 /* Raises the interrupt when it is due. Returns the time of the next one, or PLATFORM_NEVER. */
 u64 testdev_tick(struct testdev *t);

@@ -81,8 +81,8 @@ struct uart {
 
 void uart_init(struct uart *uart, void (*emit)(void *ctx, const char *line, size_t len), void *ctx);
 /* @size bytes from the registers at @offset on, as an 8-bit device answers: one by one. */
-u32 uart_in(void *uart, u16 offset, int size);
-void uart_out(void *uart, u16 offset, int size, u32 val);
+u32 uart_in(void *dev, u16 offset, int size);
+void uart_out(void *dev, u16 offset, int size, u32 val);
 /* Gives a line that has no newline yet to emit(): the guest has ended. */
 void uart_flush(struct uart *uart);
 /* Takes over a state that came with a migration. 0, or -EINVAL: no UART can be in that state. */
