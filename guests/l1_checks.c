@@ -8,6 +8,8 @@
 #include "lib/string.h"
 
 #define HISTORY_PAGES	  64
+#define HISTORY_DENSE	  32 /* of them side by side; the others each in a 2M range of their own */
+#define HISTORY_SPREAD	  (128ul << 20) /* where the first half of those is */
 #define MSRS_EVERY	  16 /* exits between two looks at the MSRs */
 #define COMPLETE_EVERY	  4096
 #define CONTROL_HEAD	  offsetof(struct vmcb_control, vintr)
@@ -22,7 +24,7 @@ static const u32 own_msrs[] = {
 };
 
 static const struct history history = {0x4c314c31, 25};
-static struct history_page *pages;
+static struct history_page *dense;
 static u64 pass;     /* complete passes over the pages */
 static u64 position; /* the page of pass + 1 that comes next */
 
@@ -30,6 +32,22 @@ static u64 fpu_pattern;
 static struct vmcb_control before; /* what the last entry was made with */
 static u64 before_cr[3];
 static struct table_register before_gdtr, before_idtr;
+
+/*
+ * Most of L1's memory holds page tables of its own or of L2, which are mapped in 4K pages below us.
+ * So some pages lie where nothing else of L1's does, and, given the memory, in the gigabyte that
+ * only L2 uses otherwise: that is where L1's memory is mapped huge.
+ */
+static struct history_page *page_at(u64 index)
+{
+	u64 n = index - HISTORY_DENSE, half = (HISTORY_PAGES - HISTORY_DENSE) / 2;
+
+	if (index < HISTORY_DENSE)
+		return &dense[index];
+	if (n >= half && memory_end >= 2 * SIZE_1G)
+		return (struct history_page *)(L1_OWN_HUGE + (n - half) * PAGE_SIZE);
+	return (struct history_page *)(HISTORY_SPREAD + n * (SIZE_2M + PAGE_SIZE));
+}
 
 static u64 msr_pattern(u32 msr)
 {
@@ -43,9 +61,9 @@ void checks_init(void)
 		wrmsr(own_msrs[i], msr_pattern(own_msrs[i]));
 	fpu_pattern = history_mix(1);
 	fpu_set_l1(fpu_pattern);
-	pages = pages_alloc(HISTORY_PAGES);
+	dense = pages_alloc(HISTORY_DENSE);
 	for (u64 i = 0; i < HISTORY_PAGES; i++)
-		history_init(&history, &pages[i], i);
+		history_init(&history, page_at(i), i);
 }
 
 u64 checks_pages(void)
@@ -109,7 +127,7 @@ static void check_msrs(void)
 static void check_page(u64 index)
 {
 	u64 upto = index < position ? pass + 1 : pass;
-	const char *wrong = history_check(&history, &pages[index], index, upto);
+	const char *wrong = history_check(&history, page_at(index), index, upto);
 
 	if (wrong)
 		die("L1's page %lu: wrong %s", index, wrong);
@@ -121,7 +139,7 @@ static void history_step(void)
 {
 	check_page(position);
 	if (history_selected(&history, position, pass + 1))
-		history_write(&pages[position], pass + 1);
+		history_write(page_at(position), pass + 1);
 	if (++position == HISTORY_PAGES) {
 		position = 0;
 		pass++;
