@@ -111,6 +111,33 @@ int guest_write(struct mmu *mmu, gpa_t gpa, const void *src, size_t len)
 	return err;
 }
 
+int guest_page_write_begin(struct mmu *mmu, gfn_t gfn, struct guest_page *page)
+{
+	struct memslot *slot = memslot_find(mmu, gfn);
+
+	if (!slot || (slot->flags & MEMSLOT_READONLY))
+		return -EFAULT;
+	page->slot = slot;
+	page->gfn = gfn;
+	page->b = FLUSH_BATCH_INIT;
+	page->exclusive = lock_for_write(mmu, slot, gfn, &page->b);
+	page->va = page_va(slot, gfn_to_gpa(gfn));
+	return 0;
+}
+
+void guest_page_write_end(struct mmu *mmu, struct guest_page *page)
+{
+	dirty_log_mark(page->slot, page->gfn);
+	unlock_after_write(mmu, page->exclusive, &page->b);
+}
+
+const void *guest_page_read(struct mmu *mmu, gfn_t gfn)
+{
+	const struct memslot *slot = memslot_find(mmu, gfn);
+
+	return slot ? page_va(slot, gfn_to_gpa(gfn)) : NULL;
+}
+
 static bool exchange(void *p, u64 old, u64 new, int size)
 {
 	u32 old32 = (u32)old;

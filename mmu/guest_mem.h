@@ -11,6 +11,7 @@
  */
 #pragma once
 
+#include "mmu/flush.h"
 #include "mmu/memslot.h"
 
 int __must_check guest_read(struct mmu *mmu, gpa_t gpa, void *dst, size_t len);
@@ -29,3 +30,19 @@ int __must_check guest_set_ad(struct mmu *mmu, gpa_t gpa, u64 old, u64 new, int 
  * One aligned load of 4 or 8 bytes, atomic against the guest's stores.
  */
 int __must_check guest_read_entry(struct mmu *mmu, gpa_t gpa, u64 *entry, int size);
+
+/*
+ * One page, for several accesses in a row: what guest_read() and guest_write() do for each, done
+ * once. Between begin and end mmu_lock is held; @page->va is the page's first byte.
+ */
+struct guest_page {
+	void *va;
+	struct memslot *slot;
+	gfn_t gfn;
+	bool exclusive; /* mmu_lock is held for writing */
+	struct flush_batch b;
+};
+int __must_check guest_page_write_begin(struct mmu *mmu, gfn_t gfn, struct guest_page *page);
+void guest_page_write_end(struct mmu *mmu, struct guest_page *page);
+/* For reading, with no lock; NULL outside of the slots. */
+const void *guest_page_read(struct mmu *mmu, gfn_t gfn);
