@@ -11,39 +11,12 @@
 
 /* --- making and reading values ---------------------------------------------------------- */
 
-bool spte_present(const struct mmu *mmu, u64 spte)
-{
-	return spte & mmu->cfg.fmt->present;
-}
-
-bool spte_is_leaf(const struct mmu *mmu, u64 spte, int level)
-{
-	const struct pt_format *fmt = mmu->cfg.fmt;
-
-	return (spte & fmt->present) && (level == PG_LEVEL_4K || (spte & fmt->huge));
-}
-
-static bool is_table(const struct mmu *mmu, u64 spte, int level)
-{
-	return spte_present(mmu, spte) && !spte_is_leaf(mmu, spte, level);
-}
-
-bool spte_writable(const struct mmu *mmu, u64 spte)
-{
-	return spte_present(mmu, spte) && (spte & mmu->cfg.fmt->write);
-}
-
 u32 spte_access(const struct mmu *mmu, u64 spte)
 {
 	/* Our own tables always use NX. */
 	const struct pt_mode mode = {.fmt = mmu->cfg.fmt, .nx = true};
 
 	return pt_entry_access(&mode, spte);
-}
-
-hpa_t spte_hpa(const struct mmu *mmu, u64 spte)
-{
-	return (hpa_t){spte & mmu->cfg.fmt->addr_mask};
 }
 
 u64 spte_make_leaf(const struct mmu *mmu, hpa_t hpa, int level, u32 access)
@@ -87,12 +60,18 @@ u64 spte_wrprot(const struct mmu *mmu, u64 spte)
 
 /* --- consequences of a change ------------------------------------------------------------- */
 
-static enum mmu_tree tree_of(const struct spte_pos *pos)
-{
-	return pos->sp ? MMU_TREE_NESTED : MMU_TREE_TDP;
-}
+/* One entry's change, taken apart once. */
+struct change {
+	u64 old, new;
+	bool was_leaf, was_table, is_leaf, is_table;
+	bool moved;	  /* leads to, or maps, something else than before */
+	bool exact_split; /* a huge leaf became a table that maps just the same */
+};
 
-/* True when leaf @new grants less than leaf @old of the same memory. */
+/*
+ * True when leaf @new grants less than leaf @old of the same memory. Inline, so that where it is
+ * known what changes little is left of it.
+ */
 static inline bool leaf_grants_less(const struct mmu *mmu, u64 old, u64 new)
 {
 	const struct pt_format *fmt = mmu->cfg.fmt;
@@ -101,46 +80,66 @@ static inline bool leaf_grants_less(const struct mmu *mmu, u64 old, u64 new)
 	return (lost & (fmt->present | fmt->write | fmt->exec | fmt->dirty)) || (gained & fmt->nx);
 }
 
+/* True when the 512 entries of @table are the split children of @huge, to the bit. */
+static bool table_is_exact(const struct mmu *mmu, u64 huge, int level, const u64 *table)
+{
+	u64 expect = spte_make_split_child(mmu, huge, level, 0);
+	u64 step = LEVEL_SIZE(level - 1);
+
+	for (const u64 *end = table + TABLE_ENTRIES; table < end; table++, expect += step)
+		if (READ_ONCE(*table) != expect)
+			return false;
+	return true;
+}
+
 /*
  * True when not each entry of @table grants all that the huge leaf @huge above it does. A processor
- * may go on with the huge translation: after an exact split that is no harm and owes nothing.
+ * may go on with the huge translation: that is no harm where nothing was lost.
  */
 static bool table_grants_less(const struct mmu *mmu, u64 huge, int level, const u64 *table)
 {
-	const struct pt_format *fmt = mmu->cfg.fmt;
-	u64 may_differ = fmt->accessed | fmt->dirty;
 	u64 expect = spte_make_split_child(mmu, huge, level, 0);
 	u64 step = LEVEL_SIZE(level - 1);
 
 	for (int i = 0; i < TABLE_ENTRIES; i++, expect += step) {
 		u64 e = READ_ONCE(table[i]);
 
-		if (e == expect)
-			continue;
-		if (((e ^ expect) & fmt->addr_mask) || !spte_is_leaf(mmu, e, level - 1))
-			return true;
-		if (((e ^ expect) & ~may_differ) && leaf_grants_less(mmu, expect, e))
-			return true;
-		if (expect & ~e & fmt->dirty)
+		if (((e ^ expect) & mmu->cfg.fmt->addr_mask) || !spte_is_leaf(mmu, e, level - 1) ||
+		    leaf_grants_less(mmu, expect, e))
 			return true;
 	}
 	return false;
 }
 
-static bool flush_needed(const struct spte_pos *pos, u64 old, u64 new)
+static struct change change_of(const struct spte_pos *pos, u64 old, u64 new)
 {
 	const struct mmu *mmu = pos->mmu;
-	u64 addr = mmu->cfg.fmt->addr_mask;
+	struct change c = {
+		.old = old,
+		.new = new,
+		.was_leaf = spte_is_leaf(mmu, old, pos->level),
+		.is_leaf = spte_is_leaf(mmu, new, pos->level),
+		.was_table = spte_is_table(mmu, old, pos->level),
+		.is_table = spte_is_table(mmu, new, pos->level),
+	};
 
-	if (!spte_present(mmu, old))
+	c.moved = ((old ^ new) & mmu->cfg.fmt->addr_mask) || c.was_leaf != c.is_leaf ||
+		  c.was_table != c.is_table;
+	c.exact_split = c.was_leaf && c.is_table &&
+			table_is_exact(mmu, old, pos->level, env_va(spte_hpa(mmu, new)));
+	return c;
+}
+
+static bool flush_needed(const struct spte_pos *pos, const struct change *c)
+{
+	if (!c->was_leaf && !c->was_table)
 		return false; /* what is not present is not cached */
-	if (!spte_present(mmu, new))
-		return true;
-	if (is_table(mmu, old, pos->level)) /* another table, or a leaf, instead of this one */
-		return ((old ^ new) & addr) || !is_table(mmu, new, pos->level);
-	if (is_table(mmu, new, pos->level))
-		return table_grants_less(mmu, old, pos->level, env_va(spte_hpa(mmu, new)));
-	return ((old ^ new) & addr) || leaf_grants_less(mmu, old, new);
+	if (!c->moved)
+		return c->was_leaf && leaf_grants_less(pos->mmu, c->old, c->new);
+	if (c->was_leaf && c->is_table)
+		return !c->exact_split && table_grants_less(pos->mmu, c->old, pos->level,
+							    env_va(spte_hpa(pos->mmu, c->new)));
+	return true;
 }
 
 /*
@@ -154,7 +153,7 @@ static void tdp_count_table(struct mmu *mmu, const u64 *table, int level, s64 si
 	for (int i = 0; i < TABLE_ENTRIES; i++) {
 		u64 e = READ_ONCE(table[i]);
 
-		if (is_table(mmu, e, level))
+		if (spte_is_table(mmu, e, level))
 			tdp_count_table(mmu, env_va(spte_hpa(mmu, e)), level - 1, sign);
 		else if (spte_present(mmu, e))
 			leaves++;
@@ -164,53 +163,47 @@ static void tdp_count_table(struct mmu *mmu, const u64 *table, int level, s64 si
 	mmu_stat_add(&mmu->stats.tdp_pages, sign);
 }
 
+static void tdp_recount(const struct spte_pos *pos, const struct change *c)
+{
+	struct mmu *mmu = pos->mmu;
+	int below = pos->level - 1;
+
+	if (c->was_table)
+		tdp_count_table(mmu, env_va(spte_hpa(mmu, c->old)), below, -1);
+	if (c->exact_split) {
+		mmu_stat_add(&mmu->stats.pages[MMU_TREE_TDP][below - 1], TABLE_ENTRIES);
+		mmu_stat_add(&mmu->stats.tdp_pages, 1);
+	} else if (c->is_table) {
+		tdp_count_table(mmu, env_va(spte_hpa(mmu, c->new)), below, 1);
+	}
+}
+
 /* Nested: the rmap of the gfn, or the child's list of parents, that @spte belongs to. */
 static struct rmap_head *nested_head(const struct spte_pos *pos, u64 spte, gfn_t gfn)
 {
 	struct mmu *mmu = pos->mmu;
 	struct memslot *slot;
 
-	if (is_table(mmu, spte, pos->level))
+	if (spte_is_table(mmu, spte, pos->level))
 		return &spte_child(mmu, spte)->parents;
 	slot = memslot_find(mmu, gfn);
 	assert(slot);
 	return rmap_get(slot, gfn, pos->level);
 }
 
-static void nested_relink(const struct spte_pos *pos, u64 old, u64 new, struct mmu_caches *caches)
+static void nested_relink(const struct spte_pos *pos, const struct change *c,
+			  struct mmu_caches *caches)
 {
-	struct mmu *mmu = pos->mmu;
-	bool was = spte_present(mmu, old), is = spte_present(mmu, new);
-	gfn_t old_gfn = pos->gfn;
+	struct shadow_page *sp = pos->sp;
+	bool was = c->was_leaf || c->was_table, is = c->is_leaf || c->is_table;
+	/* When one leaf follows another the caller's gfn is the new one's. */
+	gfn_t old_gfn = c->was_leaf && is ? shadow_page_gfn(sp, pos->sptep - sp->spt) : pos->gfn;
 
-	if (was && is) {
-		u64 keep = mmu->cfg.fmt->addr_mask;
-
-		if (!((old ^ new) & keep) &&
-		    is_table(mmu, old, pos->level) == is_table(mmu, new, pos->level))
-			return;
-		/* The caller's gfn is the new one's. */
-		if (!is_table(mmu, old, pos->level))
-			old_gfn = shadow_page_gfn(pos->sp, pos->sptep - pos->sp->spt);
-	}
-	pos->sp->present = pos->sp->present - was + is;
+	sp->present = sp->present - was + is;
 	if (was)
-		rmap_remove(mmu, nested_head(pos, old, old_gfn), pos->sptep);
+		rmap_remove(pos->mmu, nested_head(pos, c->old, old_gfn), pos->sptep);
 	if (is)
-		rmap_add(mmu, nested_head(pos, new, pos->gfn), pos->sptep, caches);
-}
-
-static void tdp_recount(const struct spte_pos *pos, u64 old, u64 new)
-{
-	struct mmu *mmu = pos->mmu;
-	bool was = is_table(mmu, old, pos->level), is = is_table(mmu, new, pos->level);
-
-	if (was && is && spte_hpa(mmu, old).v == spte_hpa(mmu, new).v)
-		return;
-	if (was)
-		tdp_count_table(mmu, env_va(spte_hpa(mmu, old)), pos->level - 1, -1);
-	if (is)
-		tdp_count_table(mmu, env_va(spte_hpa(mmu, new)), pos->level - 1, 1);
+		rmap_add(pos->mmu, nested_head(pos, c->new, pos->gfn), pos->sptep, caches);
 }
 
 /* All that follows from an entry's change. @b is NULL where no processor saw the old value. */
@@ -218,17 +211,19 @@ static void spte_changed(const struct spte_pos *pos, u64 old, u64 new, struct mm
 			 struct flush_batch *b)
 {
 	struct mmu *mmu = pos->mmu;
-	enum mmu_tree tree = tree_of(pos);
-	int leaves = spte_is_leaf(mmu, new, pos->level) - spte_is_leaf(mmu, old, pos->level);
+	enum mmu_tree tree = pos->sp ? MMU_TREE_NESTED : MMU_TREE_TDP;
+	const struct change c = change_of(pos, old, new);
 
-	if (b && flush_needed(pos, old, new))
+	if (b && flush_needed(pos, &c))
 		flush_owe(b, BIT(tree));
-	if (leaves)
-		mmu_stat_add(&mmu->stats.pages[tree][pos->level - 1], leaves);
+	if (!c.moved)
+		return;
+	if (c.is_leaf != c.was_leaf)
+		mmu_stat_add(&mmu->stats.pages[tree][pos->level - 1], c.is_leaf - c.was_leaf);
 	if (tree == MMU_TREE_NESTED)
-		nested_relink(pos, old, new, caches);
+		nested_relink(pos, &c, caches);
 	else
-		tdp_recount(pos, old, new);
+		tdp_recount(pos, &c);
 }
 
 /* --- changing ----------------------------------------------------------------------------- */
@@ -284,16 +279,41 @@ void spte_fill_split(const struct mmu *mmu, u64 *table, u64 huge, int level)
 		table[i] = child;
 }
 
-void spte_wrprot_table(struct mmu *mmu, u64 *table, int first, int last, struct flush_batch *b)
+/* What spte_changed() comes to for a leaf that loses W and nothing else: true when it did. */
+static inline bool wrprot_leaf(u64 *sptep, u64 write)
+{
+	u64 old = READ_ONCE(*sptep);
+
+	while (old & write) {
+		u64 was = env_pte_cmpxchg(sptep, old, old & ~write);
+
+		if (was == old)
+			return true;
+		old = was;
+	}
+	return false;
+}
+
+void spte_wrprot_range(struct mmu *mmu, u64 *table, int first, int last, struct flush_batch *b)
 {
 	u64 write = mmu->cfg.fmt->write;
-	struct spte_pos pos = {.mmu = mmu, .level = PG_LEVEL_4K};
+	bool less = false;
 
-	for (int i = first; i <= last; i++) {
-		u64 old = READ_ONCE(table[i]);
+	debug_assert(rwlock_held_write(&mmu->lock));
+	for (int i = first; i <= last; i++)
+		less |= wrprot_leaf(&table[i], write);
+	if (less)
+		flush_owe(b, BIT(MMU_TREE_TDP));
+}
 
-		pos.sptep = &table[i];
-		while ((old & write) && !spte_cmpxchg(&pos, &old, old & ~write, NULL, b))
-			;
-	}
+void spte_wrprot_masked(struct mmu *mmu, u64 *sptes, u64 mask, struct flush_batch *b)
+{
+	u64 write = mmu->cfg.fmt->write;
+	bool less = false;
+
+	debug_assert(rwlock_held_write(&mmu->lock));
+	for (; mask; mask &= mask - 1)
+		less |= wrprot_leaf(&sptes[__builtin_ctzll(mask)], write);
+	if (less)
+		flush_owe(b, BIT(MMU_TREE_TDP));
 }

@@ -29,11 +29,35 @@ struct spte_pos {
 
 #define TABLE_ENTRIES 512
 
-bool spte_present(const struct mmu *mmu, u64 spte);
-bool spte_is_leaf(const struct mmu *mmu, u64 spte, int level); /* present and maps memory */
-bool spte_writable(const struct mmu *mmu, u64 spte);
+static inline bool spte_present(const struct mmu *mmu, u64 spte)
+{
+	return spte & mmu->cfg.fmt->present;
+}
+
+/* Present and maps memory. */
+static inline bool spte_is_leaf(const struct mmu *mmu, u64 spte, int level)
+{
+	return spte_present(mmu, spte) &&
+	       (level == PG_LEVEL_4K || (spte & mmu->cfg.fmt->huge));
+}
+
+/* Present and leads to a table. */
+static inline bool spte_is_table(const struct mmu *mmu, u64 spte, int level)
+{
+	return spte_present(mmu, spte) && !spte_is_leaf(mmu, spte, level);
+}
+
+static inline bool spte_writable(const struct mmu *mmu, u64 spte)
+{
+	return spte_present(mmu, spte) && (spte & mmu->cfg.fmt->write);
+}
+
+static inline hpa_t spte_hpa(const struct mmu *mmu, u64 spte)
+{
+	return (hpa_t){spte & mmu->cfg.fmt->addr_mask};
+}
+
 u32 spte_access(const struct mmu *mmu, u64 spte); /* ACC_* */
-hpa_t spte_hpa(const struct mmu *mmu, u64 spte);
 
 /* A leaf that grants @access, with A set; D is set when it grants writing. */
 u64 spte_make_leaf(const struct mmu *mmu, hpa_t hpa, int level, u32 access);
@@ -68,9 +92,14 @@ u64 spte_clear_bits(const struct spte_pos *pos, u64 clear, struct flush_batch *b
 void spte_init(const struct spte_pos *pos, u64 new, struct mmu_caches *caches);
 
 /*
- * Two loops over a whole TDP table, which has no rmaps to keep.
+ * Loops over a TDP table, which has no rmaps to keep; what is a leaf of L1's memory costs few
+ * instructions in them.
  * Fills @table, which is not reachable yet, with the split children of @huge at @level.
  */
 void spte_fill_split(const struct mmu *mmu, u64 *table, u64 huge, int level);
-/* Removes W from the 4K leaves @first to @last of a visible table. mmu_lock (write). */
-void spte_wrprot_table(struct mmu *mmu, u64 *table, int first, int last, struct flush_batch *b);
+/*
+ * Remove W from 4K leaves of a visible table: entries @first to @last; or those from @sptes on for
+ * which @mask has a bit. mmu_lock (write).
+ */
+void spte_wrprot_range(struct mmu *mmu, u64 *table, int first, int last, struct flush_batch *b);
+void spte_wrprot_masked(struct mmu *mmu, u64 *sptes, u64 mask, struct flush_batch *b);

@@ -164,7 +164,7 @@ static int fault_step(struct tdp_fault *f, struct tdp_iter *it)
 
 	f->level = it->level;
 	do {
-		if (spte_present(f->mmu, it->old) && !spte_is_leaf(f->mmu, it->old, it->level))
+		if (spte_is_table(f->mmu, it->old, it->level))
 			return STEP_DOWN;
 		if (it->level <= f->max_level)
 			r = map_leaf(f, it);

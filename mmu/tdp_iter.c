@@ -41,8 +41,7 @@ void tdp_iter_next(struct tdp_iter *it)
 		it->restarted = false;
 		return;
 	}
-	if (it->level > it->min_level && spte_present(it->mmu, it->old) &&
-	    !spte_is_leaf(it->mmu, it->old, it->level)) {
+	if (it->level > it->min_level && spte_is_table(it->mmu, it->old, it->level)) {
 		it->level--;
 		it->tables[it->level] = env_va(spte_hpa(it->mmu, it->old));
 		iter_load(it);

@@ -14,7 +14,7 @@ int tdp_init(struct mmu *mmu)
 static void free_tables(struct mmu *mmu, u64 *table, int level, struct flush_batch *b)
 {
 	for (int i = 0; i < TABLE_ENTRIES; i++)
-		if (spte_present(mmu, table[i]) && !spte_is_leaf(mmu, table[i], level))
+		if (spte_is_table(mmu, table[i], level))
 			free_tables(mmu, env_va(spte_hpa(mmu, table[i])), level - 1, b);
 	flush_defer_free(b, table, BIT(MMU_TREE_TDP));
 }
@@ -75,18 +75,9 @@ void tdp_write_protect_gfn(struct mmu *mmu, gfn_t gfn, struct flush_batch *b)
 	}
 }
 
-/* Removes W from what the table entry or huge leaf at @it maps of [start, end). */
-static void wrprot_entry(struct tdp_iter *it, u64 start, u64 end, struct flush_batch *b)
+static bool is_table_of_4k(const struct tdp_iter *it)
 {
-	struct mmu *mmu = it->mmu;
-	struct spte_pos pos = tdp_iter_pos(it);
-	u64 first = MAX(start, it->gfn), last = MIN(end, it->gfn + LEVEL_PAGES(it->level)) - 1;
-
-	if (spte_is_leaf(mmu, it->old, it->level))
-		spte_clear_bits(&pos, mmu->cfg.fmt->write, b);
-	else if (it->level == PG_LEVEL_2M && spte_present(mmu, it->old))
-		spte_wrprot_table(mmu, env_va(spte_hpa(mmu, it->old)), first - it->gfn,
-				  last - it->gfn, b);
+	return it->level == PG_LEVEL_2M && spte_is_table(it->mmu, it->old, it->level);
 }
 
 void tdp_wrprot_range(struct mmu *mmu, u64 start, u64 end, struct flush_batch *b)
@@ -94,8 +85,16 @@ void tdp_wrprot_range(struct mmu *mmu, u64 start, u64 end, struct flush_batch *b
 	struct tdp_iter it;
 
 	debug_assert(rwlock_held_write(&mmu->lock));
-	tdp_for_each(it, mmu, PG_LEVEL_2M, start, end)
-		wrprot_entry(&it, start, end, b);
+	tdp_for_each(it, mmu, PG_LEVEL_2M, start, end) {
+		struct spte_pos pos = tdp_iter_pos(&it);
+		u64 first = MAX(start, it.gfn) - it.gfn;
+		u64 last = MIN(end, it.gfn + LEVEL_PAGES(it.level)) - it.gfn - 1;
+
+		if (spte_is_leaf(mmu, it.old, it.level))
+			spte_clear_bits(&pos, mmu->cfg.fmt->write, b);
+		else if (is_table_of_4k(&it))
+			spte_wrprot_range(mmu, env_va(spte_hpa(mmu, it.old)), first, last, b);
+	}
 }
 
 void tdp_wrprot_masked(struct mmu *mmu, u64 base, u64 mask, struct flush_batch *b)
@@ -105,10 +104,15 @@ void tdp_wrprot_masked(struct mmu *mmu, u64 base, u64 mask, struct flush_batch *
 	debug_assert(rwlock_held_write(&mmu->lock));
 	/* Aligned by 64: all under one entry of level 2 or above. */
 	tdp_for_each(it, mmu, PG_LEVEL_2M, base, base + 1) {
-		for (u64 left = mask; left; left &= left - 1) {
-			u64 gfn = base + (u64)__builtin_ctzll(left);
+		struct spte_pos pos = tdp_iter_pos(&it);
 
-			wrprot_entry(&it, gfn, gfn + 1, b);
+		if (spte_is_leaf(mmu, it.old, it.level)) {
+			if (mask)
+				spte_clear_bits(&pos, mmu->cfg.fmt->write, b);
+		} else if (is_table_of_4k(&it)) {
+			u64 *table = env_va(spte_hpa(mmu, it.old));
+
+			spte_wrprot_masked(mmu, table + (base - it.gfn), mask, b);
 		}
 	}
 }

@@ -176,8 +176,7 @@ void tdp_recover_range(struct mmu *mmu, u64 start, u64 end, struct flush_batch *
 		tdp_for_each(it, mmu, level, start, end) {
 			if (yield_to_others(&it, b, &last_yield))
 				continue;
-			if (it.level == level && spte_present(mmu, it.old) &&
-			    !spte_is_leaf(mmu, it.old, level))
+			if (it.level == level && spte_is_table(mmu, it.old, level))
 				join(&it, b);
 		}
 	}

@@ -397,6 +397,8 @@ void env_resched(void)
 	resched_count++;
 	if (env_watched && rwlock_held(&env_watched->lock))
 		env_violation("env_resched() under mmu_lock");
+	if (env_watched && !env_threaded && tlb_stale(env_watched))
+		env_violation("others run while a flush is owed");
 	if (env_on_resched)
 		env_on_resched();
 }

@@ -337,16 +337,22 @@ static void test_clear_bits_keeps_ad(void **state)
 	assert_int_equal(spte_clear_bits(&pos, w, &b) & (a | d), a | d);
 	assert_int_equal(table[0] & (a | d | w), a | d);
 	hw_entry = &table[2];
-	spte_wrprot_table(&mmu, table, 1, 2, &b);
+	spte_wrprot_range(&mmu, table, 1, 2, &b);
 	assert_int_equal(table[1] & (a | d | w), 0);
 	assert_int_equal(table[2] & (a | d | w), a | d);
 	assert_int_equal(table[3] & w, w);
 	assert_int_equal(b.owed, BIT(MMU_TREE_TDP));
 	flush_pay(&mmu, &b);
 	/* Nothing to remove, nothing owed. */
-	spte_wrprot_table(&mmu, table, 0, 2, &b);
-	spte_wrprot_table(&mmu, table, 100, 511, &b);
+	spte_wrprot_range(&mmu, table, 0, 2, &b);
+	spte_wrprot_range(&mmu, table, 100, 511, &b);
+	spte_wrprot_masked(&mmu, table, 5, &b);
 	assert_int_equal(b.owed, 0);
+	assert_int_equal(table[3] & w, w);
+	spte_wrprot_masked(&mmu, table + 1, 5, &b); /* entries 1 and 3 */
+	assert_int_equal(table[3] & w, 0);
+	assert_int_equal(b.owed, BIT(MMU_TREE_TDP));
+	flush_pay(&mmu, &b);
 	rwlock_write_unlock(&mmu.lock);
 	assert_int_equal(env_mmu_end(&mmu), 0);
 }
