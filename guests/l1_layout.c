@@ -14,7 +14,7 @@
 #include "guests/l1.h"
 
 #define L1_LOW_BASE  (256ul << 20) /* backs L2's memory from 0 on */
-#define L1_HUGE_BASE (1ul << 30)   /* backs the 1G page */
+#define L1_HUGE_BASE (1ul << 30)   /* backs the 1G page, but for its last 2M */
 #define ALIAS2_HUGE  (128ul << 20) /* so much of the 1G page has partial entries in alias 2 */
 
 static bool np_has_huge(u32 np)
@@ -129,16 +129,17 @@ static void build_segments(struct l1_layout *l, struct l2_params *p, u64 wmem)
 
 	add_segment(p, L2_LAZY_BASE, PAGE_SIZE, l->lazy, BIT(0));
 	if (!np_has_huge(l->np)) {
-		add_region(p, L2_CORE_END, size, l->np == NP_1G ? 16 * SIZE_2M : SIZE_2M, pages,
-			   BIT(0));
+		add_region(p, L2_CORE_END, l->np == NP_1G ? size - SIZE_2M : size,
+			   l->np == NP_1G ? 16 * SIZE_2M : SIZE_2M, pages, BIT(0));
 		return;
 	}
 	twice = aliases[l->np];
 	thrice = twice | (l->np == NP_ALIASED_SPLIT ? BIT(2) : 0);
 	add_region(p, L2_CORE_END, size / 2, SIZE_2M, pages / 3, thrice);
 	add_region(p, size / 2, size, SIZE_2M, pages / 3, twice);
-	add_region(p, L2_HUGE_BASE, L2_HUGE_BASE + SIZE_1G, 16 * SIZE_2M, pages - pages / 3 * 2,
-		   thrice);
+	/* The last 2M are L1's own, see l1_checks.c. */
+	add_region(p, L2_HUGE_BASE, L2_HUGE_BASE + SIZE_1G - SIZE_2M, 16 * SIZE_2M,
+		   pages - pages / 3 * 2, thrice);
 }
 
 void layout_build(struct l1_layout *l, struct npt *npt, struct l2_params *params, u64 wmem)
