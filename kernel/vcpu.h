@@ -77,7 +77,7 @@ void vcpu_fpu_init(u8 fpu[VCPU_FPU_SIZE]);
 /* Where a vCPU is, for those who want to stop it at a given instant. A mask. */
 enum vcpu_instant {
 	INSTANT_L1 = 1 << 0,
-	INSTANT_L2 = 1 << 1,
+	INSTANT_L2 = 1 << 1,	     /* and it has executed something since VMRUN */
 	INSTANT_TRANSITION = 1 << 2, /* VMRUN is done, L2 has not executed anything */
 	INSTANT_EVENT = 1 << 3,	     /* an event is half delivered */
 	INSTANT_GIF0 = 1 << 4,	     /* L1 has cleared GIF */

@@ -119,7 +119,8 @@ static int end_write(struct transport *t, const void *buf, size_t len)
 	struct pipe_end *e = container_of(t, struct pipe_end, transport);
 	int err;
 
-	if (e->damage && e->writes++ == (e->damage == PIPE_NEWER ? 0 : e->damage_at))
+	/* The first write is the stream's header, each one after it a section. */
+	if (e->damage && e->writes++ == (e->damage == PIPE_NEWER ? 0 : e->damage_at + 1))
 		return damaged_write(e, buf, len);
 	err = pipe_write(e->out, buf, len);
 	if (!err && e->held)

@@ -27,7 +27,7 @@ struct pipe_end {
 	struct transport transport;
 	struct pipe *in, *out;
 	enum pipe_damage damage;
-	u64 damage_at; /* which write is hit; PIPE_NEWER always hits the first */
+	u64 damage_at; /* which section is hit; PIPE_NEWER always hits the header */
 	u64 writes;
 	u8 *held; /* a write that the next one overtakes */
 	size_t held_len;

@@ -23,11 +23,13 @@ static const struct {
 	{INSTANT_L1, "l1", "in L1"},
 };
 
+/* Several may hold at once; what was asked for goes before what came along. */
 static u32 instant_of(const struct report *rep)
 {
+	u32 mask = rep->instants & rep->wanted ? rep->instants & rep->wanted : rep->instants;
 	u32 i = 0;
 
-	while (i < ARRAY_SIZE(instants) - 1 && !(rep->instants & instants[i].instant))
+	while (i < ARRAY_SIZE(instants) - 1 && !(mask & instants[i].instant))
 		i++;
 	return i;
 }
@@ -57,9 +59,13 @@ static void report_end(const struct migration *m)
 {
 	const struct migration_info *i = &m->info;
 
+	if (i->status == MIGRATION_STATUS_CANCELLED) {
+		log_warn("migration: cancelled; the source runs on");
+		return;
+	}
 	if (i->status != MIGRATION_STATUS_COMPLETED) {
-		log_warn("migration: %s: %s; the source runs%s", migration_status_name(i->status),
-			 i->error, m->given_away ? " no more" : " on");
+		log_err("migration: failed: %s; the source runs%s", i->error,
+			m->given_away ? " no more" : " on");
 		return;
 	}
 	log_info("migration: completed in %llu ms, downtime %llu ms (%llu of them for verifying), "
@@ -178,11 +184,12 @@ void report_result(struct result *r, const struct migration *m, const struct rep
 	const struct migration_info *i = &m->info;
 
 	result_string(r, "status", migration_status_name(i->status));
-	if (i->error[0])
+	if (i->status == MIGRATION_STATUS_FAILED)
 		result_string(r, "error-desc", i->error);
 	result_bool(r, "verified", i->verified);
 	if (rep->instants) {
-		result_bool(r, "l2-active-at-switchover", rep->instants & INSTANT_L2);
+		result_bool(r, "l2-active-at-switchover",
+			    rep->instants & (INSTANT_L2 | INSTANT_TRANSITION));
 		result_string(r, "switchover", instants[instant_of(rep)].word);
 	}
 	result_time(r, "total-time", i->total_time_ns);

@@ -8,7 +8,8 @@
 
 /* What the engine does not know and the story needs. */
 struct report {
-	u32 instants;		 /* where the guest was when it was stopped: enum vcpu_instant */
+	u32 wanted;   /* where the guest was to be stopped: enum vcpu_instant, 0: anywhere */
+	u32 instants; /* where it was stopped */
 	struct mmu_stats before; /* the source's, when migration began */
 	struct mmu_stats split;	 /* and after dirty logging was turned on */
 	u64 setup_ns;		 /* that took so long */

@@ -137,8 +137,10 @@ static u32 wanted_instants(void)
 static int source_pause(void *ctx)
 {
 	struct twin *t = ctx;
-	int err = vm_pause(t->src, wanted_instants(), params.switchover_timeout);
+	int err;
 
+	t->report.wanted = wanted_instants();
+	err = vm_pause(t->src, t->report.wanted, params.switchover_timeout);
 	if (!err)
 		t->report.instants = vendor->instants(t->src->vcpus[0]);
 	return err;
@@ -286,7 +288,7 @@ static void dest_task(void *arg)
 	struct twin *t = arg;
 
 	if (migration_dest_run(&t->dest))
-		log_warn("twin: %s", t->dest.error->why);
+		log_debug("twin: %s", t->dest.error->why);
 	connection_hang_up(&t->link);
 }
 

@@ -126,10 +126,10 @@ enum nested_result svm_virt_insn(struct vcpu *vcpu, const struct vm_exit *exit)
 u32 svm_instants(struct vcpu *vcpu)
 {
 	const struct svm_vcpu *svm = to_svm(vcpu);
-	u32 mask = vcpu->guest_mode ? INSTANT_L2 : INSTANT_L1;
+	u32 mask = INSTANT_L1;
 
-	if (svm->nested.run_pending)
-		mask |= INSTANT_TRANSITION;
+	if (vcpu->guest_mode)
+		mask = svm->nested.run_pending ? INSTANT_TRANSITION : INSTANT_L2;
 	if (vcpu->pending.type != EVENT_NONE && vcpu->pending.in_delivery)
 		mask |= INSTANT_EVENT;
 	if (!svm->nested.gif)

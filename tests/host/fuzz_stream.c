@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* objects: ext/lz4.o migration/dest*.o migration/state_hash.o migration/stream*.o
  * migration/memhash.o migration/hash.o migration/engine.o migration/round.o migration/switchover.o
+ * tests/host/migration_model*.o
  */
 /* runs: 20000 */
 // Feeds the destination with anything. Half of the inputs are the stream itself, bytes as they

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* objects: ext/lz4.o migration/engine.o migration/round.o migration/switchover.o migration/dest*.o
  * migration/state_hash.o migration/stream*.o migration/memhash.o migration/hash.o
+ * tests/host/migration_model*.o
  */
 // The migration engine, source and destination, on a model machine: a guest that keeps writing,
 // a failure at every step, a cancel at every poll.

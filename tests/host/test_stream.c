@@ -1,26 +1,12 @@
 // SPDX-License-Identifier: MIT
 /* objects: ext/lz4.o migration/engine.o migration/round.o migration/switchover.o migration/dest*.o
  * migration/state_hash.o migration/stream*.o migration/memhash.o migration/hash.o
+ * tests/host/migration_model*.o tests/host/stream_tape.o
  */
 // The stream's reader against streams that are damaged: cut anywhere, any byte altered, and,
 // with all checksums right again, everything that the writer would never write.
 #include "migration/hash.h"
-#include "migration/wire.h"
-#include "tests/host/migration_model.h"
-
-/* The sections of a recorded stream, by number, as a guest that writes nothing gives them. */
-enum { CONFIG, ROUND_1, RAM_0, RAM_1, ROUND_2, CPU_0, UART, CPU_1, VERIFY, END, GO, SECTIONS };
-
-struct sec {
-	u32 type, instance;
-	u8 *data;
-	size_t len;
-};
-
-struct tape {
-	struct sec sec[32];
-	u32 n;
-};
+#include "tests/host/stream_tape.h"
 
 /* A small machine with one page of each kind at the start of slot 0, and its stream. */
 static struct model *record(void)
@@ -33,65 +19,6 @@ static struct model *record(void)
 	memset(m->src.mem[0] + 2 * PAGE_SIZE, 0, PAGE_SIZE);
 	assert_int_equal(model_migrate(m, NULL), 0);
 	return m;
-}
-
-static void tape_load(struct tape *t, const struct queue *q)
-{
-	size_t pos = STREAM_HEADER_SIZE;
-
-	t->n = 0;
-	while (pos < q->len) {
-		const u8 *h = q->data + pos;
-		struct sec *s = &t->sec[t->n++];
-
-		s->type = (u32)wire_load(h, 4);
-		s->instance = (u32)wire_load(h + 4, 4);
-		s->len = wire_load(h + 16, 4);
-		s->data = malloc(s->len + 1);
-		memcpy(s->data, h + STREAM_SECTION_HEADER, s->len);
-		pos += STREAM_SECTION_HEADER + s->len;
-	}
-	assert_int_equal(t->n, SECTIONS);
-}
-
-static void tape_free(struct tape *t)
-{
-	for (u32 i = 0; i < t->n; i++)
-		free(t->sec[i].data);
-}
-
-struct tape_transport {
-	struct transport t;
-	struct queue q;
-};
-
-static int tape_transport_write(struct transport *t, const void *buf, size_t len)
-{
-	queue_put(&container_of(t, struct tape_transport, t)->q, buf, len);
-	return 0;
-}
-
-/* Writes the tape as a stream with every checksum and, if told so, the totals right. */
-static struct queue tape_store(struct tape *t, bool fix_totals)
-{
-	static u8 buf[STREAM_SECTION_HEADER + STREAM_MAX_PAYLOAD];
-	struct tape_transport out = {.t = {tape_transport_write, NULL}};
-	struct stream_writer w;
-
-	stream_writer_init(&w, &out.t, buf, sizeof(buf));
-	for (u32 i = 0; i < t->n; i++) {
-		struct sec *s = &t->sec[i];
-
-		if (s->type == SECTION_END && fix_totals) {
-			wire_store(s->data + 8, w.bytes, 8);
-			wire_store(s->data + 16, w.sequence, 8);
-			wire_store(s->data + 24, w.hash, 8);
-		}
-		if (s->len)
-			memcpy(stream_writer_payload(&w), s->data, s->len);
-		assert_int_equal(stream_write_section(&w, s->type, s->instance, s->len), 0);
-	}
-	return out.q;
 }
 
 /* Gives @len bytes to a fresh destination. Returns its fault, after checking that it let go. */
@@ -159,53 +86,6 @@ static void test_every_byte_altered(void **state)
 	}
 	assert_int_equal(replay(m, m->record.data, m->record.len), STREAM_NONE);
 	model_free(m);
-}
-
-enum edit { SET, REMOVE, TWICE, SWAP, INSERT, SHORTER, LONGER, INSTANCE };
-
-static void tape_insert(struct tape *t, u32 at, struct sec s)
-{
-	memmove(&t->sec[at + 1], &t->sec[at], (t->n - at) * sizeof(t->sec[0]));
-	t->sec[at] = s;
-	t->n++;
-}
-
-static void tape_edit(struct tape *t, enum edit edit, u32 at, u64 arg, u64 val, int bytes)
-{
-	struct sec *s = &t->sec[at], copy = *s;
-
-	switch (edit) {
-	case SET:
-		assert_true(arg + (u64)bytes <= s->len);
-		wire_store(s->data + arg, val, bytes);
-		break;
-	case REMOVE:
-		free(s->data);
-		memmove(s, s + 1, (--t->n - at) * sizeof(*s));
-		break;
-	case TWICE:
-		copy.data = malloc(s->len + 1);
-		memcpy(copy.data, s->data, s->len);
-		tape_insert(t, at, copy);
-		break;
-	case SWAP:
-		*s = t->sec[arg];
-		t->sec[arg] = copy;
-		break;
-	case INSERT:
-		tape_insert(t, at, (struct sec){(u32)val, 0, calloc(1, 8), 8});
-		break;
-	case SHORTER:
-		s->len -= arg;
-		break;
-	case LONGER:
-		s->data = realloc(s->data, s->len + arg);
-		memset(s->data + s->len, 0, arg);
-		s->len += arg;
-		break;
-	case INSTANCE:
-		s->instance = (u32)arg;
-	}
 }
 
 /* Where things are: stream_config.c, stream_ram.c, stream_state.c, migration.h. */
@@ -432,130 +312,6 @@ static void test_fault_names(void **state)
 	assert_string_equal(stream_fault_name(STREAM_FAULT_NR), "?");
 }
 
-/* --- batches of pages --- */
-
-struct batch_fixture {
-	struct tape_transport t;
-	struct stream_writer w;
-	struct ram_batch batch;
-	u8 buf[STREAM_SECTION_HEADER + STREAM_MAX_PAYLOAD];
-	u8 pages[100][PAGE_SIZE];
-};
-
-static void test_batches_of_pages(void **state)
-{
-	struct batch_fixture *f = calloc(1, sizeof(*f));
-	const struct migration_config cfg = {.nr_slots = 1, .slots = {{0, 0, 1000, 5000}}};
-	u32 kinds[RAM_KIND_NR] = {0}, sections = 0;
-	u8 page[PAGE_SIZE];
-	size_t pos = STREAM_HEADER_SIZE;
-	u64 next = 1000;
-
-	(void)state;
-	f->t.t.write = tape_transport_write;
-	stream_writer_init(&f->w, &f->t.t, f->buf, sizeof(f->buf));
-	ram_batch_init(&f->batch, &f->w, true);
-	for (u64 i = 0; i < 5000; i++) {
-		u8 *p = f->pages[i % 100];
-
-		for (size_t k = 0; k < PAGE_SIZE && i < 100; k++)
-			p[k] = i % 3 == 0 ? 0 : i % 3 == 1 ? (u8)i : (u8)rand();
-		assert_int_equal(
-			ram_batch_add(&f->batch, 0, 1000 + i, i % 3 == 0 || i >= 2000 ? NULL : p),
-			0);
-	}
-	assert_int_equal(ram_batch_flush(&f->batch), 0);
-	assert_int_equal(ram_batch_flush(&f->batch), 0); /* empty: sends nothing */
-	for (; pos < f->t.q.len; sections++) {
-		const u8 *h = f->t.q.data + pos;
-		struct section s = {
-			.type = SECTION_RAM,
-			.len = (u32)wire_load(h + 16, 4),
-			.payload = h + STREAM_SECTION_HEADER,
-		};
-		struct stream_error e = {0};
-		struct ram_reader r;
-		struct ram_entry entry;
-
-		assert_true(s.len <= STREAM_MAX_PAYLOAD);
-		assert_int_equal(ram_reader_init(&r, &s, &cfg, next, &e), 0);
-		while (ram_reader_next(&r, &entry, &e) > 0) {
-			assert_int_equal(entry.gfn, next);
-			next += entry.npages;
-			kinds[entry.kind] += entry.npages;
-			if (entry.kind == RAM_ZERO)
-				continue;
-			assert_int_equal(ram_entry_decode(&entry, page, &e), 0);
-			assert_memory_equal(page, f->pages[(entry.gfn - 1000) % 100], PAGE_SIZE);
-		}
-		assert_int_equal(e.fault, STREAM_NONE);
-		pos += STREAM_SECTION_HEADER + s.len;
-	}
-	assert_int_equal(next, 6000);
-	assert_int_equal(kinds[RAM_ZERO] + kinds[RAM_RAW] + kinds[RAM_LZ4], 5000);
-	assert_true(kinds[RAM_LZ4] > 400 && kinds[RAM_RAW] > 400);
-	assert_true(sections > 1);
-	free(f->t.q.data);
-	free(f);
-}
-
-/* --- states --- */
-
-struct pair {
-	u16 one, two;
-};
-static const struct state_field pair_fields[] = {
-	STATE_FIELD(struct pair, one),
-	STATE_FIELD(struct pair, two),
-};
-static const struct state_desc pair_desc = {"pair", 1, sizeof(struct pair), 2, pair_fields};
-
-static enum stream_fault read_pair(const char *names[], u32 n, struct pair *p)
-{
-	u8 buf[200];
-	struct wire_out out;
-	struct section s = {.type = SECTION_STATE, .payload = buf};
-	struct stream_error e = {0};
-
-	wire_out_init(&out, buf, sizeof(buf));
-	wire_put_name(&out, "pair");
-	wire_put_u32(&out, 1);
-	wire_put_u32(&out, n);
-	for (u32 i = 0; i < n; i++) {
-		wire_put_name(&out, names[i]);
-		wire_put_u32(&out, 2);
-		wire_put_u16(&out, (u16)(100 + i));
-	}
-	s.len = (u32)out.len;
-	assert_int_equal(state_read(&s, &pair_desc, p, &e), e.fault ? -EBADMSG : 0);
-	return e.fault;
-}
-
-static void test_fields(void **state)
-{
-	struct pair p = {0};
-
-	(void)state;
-	assert_int_equal(read_pair((const char *[]){"one", "two"}, 2, &p), STREAM_NONE);
-	assert_true(p.one == 100 && p.two == 101);
-	assert_int_equal(read_pair((const char *[]){"two", "one"}, 2, &p), STREAM_NONE);
-	assert_true(p.two == 100 && p.one == 101);
-	assert_int_equal(read_pair((const char *[]){"one", "one"}, 2, &p), STREAM_FIELD_TWICE);
-	assert_int_equal(read_pair((const char *[]){"one"}, 1, &p), STREAM_FIELD_MISSING);
-	assert_int_equal(read_pair((const char *[]){"two"}, 1, &p), STREAM_FIELD_MISSING);
-	assert_int_equal(read_pair((const char *[]){"one", "two", "six"}, 3, &p),
-			 STREAM_FIELD_UNKNOWN);
-	assert_int_equal(read_pair(NULL, 0, &p), STREAM_FIELD_MISSING);
-}
-
-/* xxHash64's own published values: a stream must mean the same to another implementation. */
-static void test_hash(void **state)
-{
-	(void)state;
-	assert_int_equal(hash64("", 0, 0), 0xef46db3751d8e999ull);
-	assert_int_equal(hash64("abc", 3, 0), 0x44bc2cf5ad770999ull);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -568,9 +324,6 @@ int main(void)
 		cmocka_unit_test(test_header),
 		cmocka_unit_test(test_oversize),
 		cmocka_unit_test(test_fault_names),
-		cmocka_unit_test(test_batches_of_pages),
-		cmocka_unit_test(test_fields),
-		cmocka_unit_test(test_hash),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
