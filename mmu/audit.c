@@ -8,6 +8,7 @@
 #include "lib/bitmap.h"
 #include "lib/printf.h"
 #include "mmu/env.h"
+#include "mmu/nx_huge.h"
 #include "mmu/shadow_mmu.h"
 #include "mmu/tdp_mmu.h"
 
@@ -117,6 +118,10 @@ static void audit_table(struct mmu *mmu, struct audit *a, const u64 *table, int 
 			audit_fail(a, "TDP gfn %llx level %d: table entry %llx is malformed",
 				   (unsigned long long)gfn, level, (unsigned long long)e);
 		a->tdp_tables++;
+		a->nx_splits += nx_split_listed(below);
+		if (nx_split_listed(below) && level != PG_LEVEL_2M)
+			audit_fail(a, "TDP gfn %llx level %d: is listed as an NX split",
+				   (unsigned long long)gfn, level);
 		audit_table(mmu, a, below, level - 1, gfn);
 	}
 }
@@ -137,6 +142,7 @@ void tdp_audit(struct mmu *mmu, struct audit *a)
 		audit_count(a, names[i], a->leaves[MMU_TREE_TDP][i],
 			    mmu->stats.pages[MMU_TREE_TDP][i]);
 	audit_count(a, "TDP tables", a->tdp_tables, mmu->stats.tdp_pages);
+	audit_count(a, "NX splits", a->nx_splits, mmu->stats.nx_lpage_splits);
 }
 
 u64 mmu_audit(struct mmu *mmu, struct audit *a)

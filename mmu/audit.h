@@ -12,7 +12,7 @@ struct audit {
 	u64 checked;  /* entries looked at */
 	u64 errors;
 	u64 leaves[MMU_TREE_NR][3];
-	u64 tdp_tables, shadow_pages, rmap_descs, rmap_entries;
+	u64 tdp_tables, nx_splits, shadow_pages, rmap_descs, rmap_entries;
 	char first[160]; /* the first error, in words */
 };
 

@@ -161,10 +161,9 @@ static u64 clear_words(struct mmu *mmu, struct memslot *slot, u64 word, u64 coun
 
 	for (u64 i = 0; i < count; i++) {
 		out[i] = bitmap_take_word_atomic(slot->dirty_bitmap, word + i);
-		if (!out[i])
-			continue;
 		dirty += popcount64(out[i]);
-		arm_word(mmu, slot, word + i, out[i], &b);
+		if (out[i])
+			arm_word(mmu, slot, word + i, out[i], &b);
 		if (i % CLEAR_WORDS == CLEAR_WORDS - 1 &&
 		    (env_need_resched() || rwlock_contended(&mmu->lock))) {
 			flush_pay(mmu, &b);

@@ -24,6 +24,7 @@ int mmu_init(struct mmu *mmu, const struct mmu_config *cfg, void *owner)
 		list_init(&mmu->shadow_hash[i]);
 	list_init(&mmu->shadow_lru);
 	list_init(&mmu->shadow_unsync);
+	list_init(&mmu->nx_splits);
 	return tdp_init(mmu);
 }
 
@@ -46,6 +47,7 @@ static int report_leaks(const struct mmu *mmu)
 		leaks += report_leak("nested leaves", s->pages[MMU_TREE_NESTED][level]);
 	}
 	leaks += report_leak("TDP tables", s->tdp_pages);
+	leaks += report_leak("NX huge page splits", s->nx_lpage_splits);
 	leaks += report_leak("shadow pages", s->mmu_shadow_pages);
 	leaks += report_leak("rmap descriptors", s->rmap_descs);
 	leaks += report_leak("shadow pages on the recency list", !list_empty(&mmu->shadow_lru));

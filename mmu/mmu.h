@@ -62,6 +62,9 @@ struct mmu {
 
 	/* TDP tree: one root, made with the VM. mmu_lock. */
 	u64 *tdp_root;
+	/* mmu/nx_huge.h. mmu_lock (write), or for reading and nx_lock. */
+	struct list_head nx_splits;
+	struct spinlock nx_lock;
 
 	/* Shadow pages. mmu_lock (write). */
 	struct list_head shadow_hash[1 << SHADOW_HASH_BITS];

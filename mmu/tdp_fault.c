@@ -7,6 +7,7 @@
 #include "lib/string.h"
 #include "mmu/dirty_log.h"
 #include "mmu/env.h"
+#include "mmu/nx_huge.h"
 #include "mmu/pt_walk.h"
 #include "mmu/shadow_mmu.h"
 #include "mmu/tdp_mmu.h"
@@ -24,7 +25,9 @@ struct tdp_fault {
 	struct memslot *slot;
 	int max_level;
 	u32 access;	/* what a new leaf grants */
-	void *page;	/* zeroed, for a new table; allocated while no lock is held */
+	/* Allocated while no lock is held: a zeroed page for a new table, a place on the list. */
+	void *page;
+	struct nx_split *nx;
 	bool no_memory; /* there is none to be had */
 	int level;	/* where it ended, for the trace */
 	struct flush_batch b;
@@ -54,18 +57,39 @@ static bool page_is_dirty(const struct memslot *slot, gfn_t gfn)
 static u32 fault_access(const struct tdp_fault *f)
 {
 	const struct memslot *slot = f->slot;
+	u32 access = ACC_ALL;
+
+	/* Only what is executed, so that the rest can be huge again. */
+	if (f->mmu->cfg.nx_huge_pages && !f->exec)
+		access &= ~ACC_EXEC;
 
 	if ((slot->flags & MEMSLOT_READONLY) || slot->write_track[f->gfn.v - slot->base.v])
-		return ACC_ALL & ~ACC_WRITE;
+		return access & ~ACC_WRITE;
 	if (slot->dirty_bitmap && !f->write && !page_is_dirty(slot, f->gfn))
-		return ACC_ALL & ~ACC_WRITE;
-	return ACC_ALL;
+		return access & ~ACC_WRITE;
+	return access;
 }
 
 static int spurious(struct tdp_fault *f)
 {
 	mmu_stat_add(&f->mmu->stats.pf_spurious, 1);
 	return FAULT_FIXED;
+}
+
+/* The table at hand is there for what is executed in it. False: memory for the list is needed. */
+static bool list_nx_split(struct tdp_fault *f, const struct tdp_iter *it)
+{
+	void *table = it->tables[PG_LEVEL_4K];
+	int level;
+
+	/* Not where the memory behind it is in small pieces anyway. */
+	memslot_hpa(f->slot, f->gfn, &level);
+	if (MIN(level, f->mmu->cfg.max_leaf_level) == PG_LEVEL_4K || nx_split_listed(table))
+		return true;
+	if (!f->nx)
+		return false;
+	nx_split_add(f->mmu, table, (gfn_t){ALIGN_DOWN(it->gfn, TABLE_ENTRIES)}, &f->nx);
+	return true;
 }
 
 /* Maps at the iterator's level. -EAGAIN when the entry changed first. */
@@ -79,8 +103,8 @@ static int map_leaf(struct tdp_fault *f, struct tdp_iter *it)
 
 	if (grants(f, it->old))
 		return spurious(f);
-	if (it->level > PG_LEVEL_4K && f->mmu->cfg.nx_huge_pages)
-		access &= ~ACC_EXEC;
+	if (f->exec && f->mmu->cfg.nx_huge_pages && !list_nx_split(f, it))
+		return -ENOMEM;
 	if (spte_present(f->mmu, it->old)) {
 		access |= spte_access(f->mmu, it->old);
 		keep = it->old & (fmt->accessed | fmt->dirty);
@@ -152,8 +176,6 @@ static int split_leaf(struct tdp_fault *f, struct tdp_iter *it)
 	f->page = NULL;
 	if (f->slot->dirty_bitmap && f->write)
 		mmu_stat_add(&f->mmu->stats.fault_split[MMU_TREE_TDP], 1);
-	else if (f->exec && f->mmu->cfg.nx_huge_pages)
-		mmu_stat_add(&f->mmu->stats.nx_lpage_splits, 1);
 	env_trace(MMU_EV_tdp_split, it->gfn, huge, (u64)it->level, 0);
 	return -EAGAIN;
 }
@@ -176,7 +198,7 @@ static int fault_step(struct tdp_fault *f, struct tdp_iter *it)
 	return r;
 }
 
-/* mmu_lock (read). -ENOMEM: a page is needed; -EBUSY: the write is to a tracked gfn. */
+/* mmu_lock (read). -ENOMEM: memory is needed; -EBUSY: the write is to a tracked gfn. */
 static int fault_locked(struct tdp_fault *f)
 {
 	struct tdp_iter it;
@@ -199,10 +221,13 @@ static int fault_locked(struct tdp_fault *f)
 	return FAULT_OUTSIDE; /* beyond what the root can map; no slot reaches there */
 }
 
-static int get_page(struct tdp_fault *f)
+static int get_memory(struct tdp_fault *f)
 {
-	f->page = env_page_alloc();
-	f->no_memory = !f->page;
+	if (!f->page)
+		f->page = env_page_alloc();
+	if (f->exec && f->mmu->cfg.nx_huge_pages && !f->nx)
+		f->nx = env_alloc(sizeof(*f->nx));
+	f->no_memory = !f->page || (!f->nx && f->exec && f->mmu->cfg.nx_huge_pages);
 	return -EAGAIN;
 }
 
@@ -230,12 +255,13 @@ int mmu_tdp_fault(struct mmu *mmu, gpa_t gpa, u64 error)
 		rwlock_read_unlock(&mmu->lock);
 		debug_assert(!f.b.owed);
 		if (r == -ENOMEM && !f.no_memory)
-			r = get_page(&f);
+			r = get_memory(&f);
 		else if (r == -EBUSY)
 			r = tracked++ < TRACK_RETRIES ? end_tracking(&f) : FAULT_FIXED;
 	} while (r == -EAGAIN);
 	if (f.page)
 		env_page_free(f.page);
+	env_free(f.nx);
 	env_trace(MMU_EV_tdp_fault, gpa.v, error, (u64)r, (u64)f.level);
 	return r;
 }

@@ -3,6 +3,7 @@
 #include "mmu/tdp_mmu.h"
 
 #include "mmu/env.h"
+#include "mmu/nx_huge.h"
 
 int tdp_init(struct mmu *mmu)
 {
@@ -16,6 +17,7 @@ static void free_tables(struct mmu *mmu, u64 *table, int level, struct flush_bat
 	for (int i = 0; i < TABLE_ENTRIES; i++)
 		if (spte_is_table(mmu, table[i], level))
 			free_tables(mmu, env_va(spte_hpa(mmu, table[i])), level - 1, b);
+	nx_split_remove(mmu, table);
 	flush_defer_free(b, table, BIT(MMU_TREE_TDP));
 }
 

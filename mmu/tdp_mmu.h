@@ -55,6 +55,12 @@ void tdp_wrprot_masked(struct mmu *mmu, u64 base, u64 mask, struct flush_batch *
  * as it is now, is a leaf no more, and @page is not zero any more. mmu_lock (read) is enough.
  */
 bool tdp_split_spte(const struct spte_pos *pos, u64 *old, u64 *page, struct flush_batch *b);
+/*
+ * Replaces the table at @it by a huge leaf where memslot_max_level() allows and it holds nothing
+ * but leaves, and some. Executable leaves prevent it if nothing huge may be executable, unless
+ * @drop_exec. The table is freed with @b. True when it was joined. mmu_lock (write).
+ */
+bool tdp_join_spte(struct tdp_iter *it, bool drop_exec, struct flush_batch *b);
 /* Where the iterator stands. */
 static inline struct spte_pos tdp_iter_pos(const struct tdp_iter *it)
 {

@@ -4,6 +4,7 @@
  * maps exactly what the leaf mapped and is complete before it is seen, so it owes no flush.
  */
 #include "mmu/env.h"
+#include "mmu/nx_huge.h"
 #include "mmu/split.h"
 #include "mmu/tdp_mmu.h"
 
@@ -124,9 +125,9 @@ int tdp_split_range(struct mmu *mmu, u64 start, u64 end, struct flush_batch *b)
 
 /*
  * Whether the children of the table at @it may become one leaf: there are some, and all are leaves,
- * and none is executable where a huge page must not be.
+ * and none is executable where a huge page must not be, unless that goes.
  */
-static bool joinable(const struct tdp_iter *it, const u64 *table)
+static bool joinable(const struct tdp_iter *it, const u64 *table, bool drop_exec)
 {
 	struct mmu *mmu = it->mmu;
 	bool any = false;
@@ -138,14 +139,14 @@ static bool joinable(const struct tdp_iter *it, const u64 *table)
 			continue;
 		if (!spte_is_leaf(mmu, e, it->level - 1))
 			return false;
-		if (mmu->cfg.nx_huge_pages && (spte_access(mmu, e) & ACC_EXEC))
+		if (mmu->cfg.nx_huge_pages && !drop_exec && (spte_access(mmu, e) & ACC_EXEC))
 			return false;
 		any = true;
 	}
 	return any;
 }
 
-static void join(struct tdp_iter *it, struct flush_batch *b)
+bool tdp_join_spte(struct tdp_iter *it, bool drop_exec, struct flush_batch *b)
 {
 	struct mmu *mmu = it->mmu;
 	struct memslot *slot = memslot_find(mmu, (gfn_t){it->gfn});
@@ -153,17 +154,20 @@ static void join(struct tdp_iter *it, struct flush_batch *b)
 	void *table = env_va(spte_hpa(mmu, it->old));
 	u32 access = ACC_ALL;
 
-	if (!slot || memslot_max_level(mmu, slot, pos.gfn) < it->level || !joinable(it, table))
-		return;
+	if (!slot || memslot_max_level(mmu, slot, pos.gfn) < it->level ||
+	    !joinable(it, table, drop_exec))
+		return false;
 	if (slot->flags & MEMSLOT_READONLY)
 		access &= ~ACC_WRITE;
 	if (mmu->cfg.nx_huge_pages)
 		access &= ~ACC_EXEC;
 	it->old = spte_make_leaf(mmu, memslot_hpa(slot, pos.gfn, NULL), it->level, access);
 	spte_set(&pos, it->old, NULL, b);
+	nx_split_remove(mmu, table);
 	flush_defer_free(b, table, BIT(MMU_TREE_TDP));
 	mmu_stat_add(&mmu->stats.recovered[MMU_TREE_TDP][it->level - PG_LEVEL_2M], 1);
 	env_trace(MMU_EV_recover, it->gfn, it->old, (u64)it->level, MMU_TREE_TDP);
+	return true;
 }
 
 void tdp_recover_range(struct mmu *mmu, u64 start, u64 end, struct flush_batch *b)
@@ -177,7 +181,7 @@ void tdp_recover_range(struct mmu *mmu, u64 start, u64 end, struct flush_batch *
 			if (yield_to_others(&it, b, &last_yield))
 				continue;
 			if (it.level == level && spte_is_table(mmu, it.old, level))
-				join(&it, b);
+				tdp_join_spte(&it, false, b);
 		}
 	}
 }

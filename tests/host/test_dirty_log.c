@@ -210,7 +210,7 @@ static void model_run(const struct model *m)
 	/* Without -ENOMEM nothing but what was written since the start is marked. */
 	exact = !m->fail && m->mode == DIRTY_PROTECT_ALL;
 	for (int step = 0; step < 60; step++) {
-		u64 first = below(m->npages) & ~63ull, n = (below(40) + 1) * 64;
+		u64 first = below(m->npages) & ~63ull, n = (below(300) + 1) * 64;
 
 		if (m->fail)
 			env_fail_after(below(m->fail) + 1);

@@ -14,6 +14,7 @@
 
 #include "mmu/audit.h"
 #include "mmu/dirty_log.h"
+#include "mmu/nx_huge.h"
 #include "mmu/tdp_mmu.h"
 #include "tests/host/env.h"
 
@@ -657,6 +658,81 @@ static void test_ept(void **state)
 	vm_end();
 }
 
+static int fetch(u64 gfn)
+{
+	return env_vcpu_fetch(&mmu, gfn << PAGE_SHIFT);
+}
+
+static bool executable(u64 gfn)
+{
+	return access_of(gfn) & ACC_EXEC;
+}
+
+static void test_nx_huge_pages(void **state)
+{
+	struct mmu_config cfg = {.fmt = &pt_formats[PT_FMT_LONG4], .maxphyaddr = 48,
+				 .max_leaf_level = PG_LEVEL_1G, .eager_page_split = true,
+				 .nx_huge_pages = true};
+	struct memslot *slot = vm(&cfg, 0, PAGES_1G, 3);
+	const u64 gfn = 5 * PAGES_2M + 3;
+
+	(void)state;
+	assert_int_equal(fault(gfn, BIT(1)), FAULT_FIXED);
+	assert_int_equal(level_of(gfn), 3);
+	assert_false(executable(gfn));
+	assert_int_equal(mmu_audit(&mmu, &audit), 0);
+	assert_true(tlb_touch(&mmu, gfn << PAGE_SHIFT));
+	/* Executing splits, and makes executable that page alone; nothing is owed for it. */
+	assert_int_equal(fetch(gfn), FAULT_FIXED);
+	assert_int_equal(level_of(gfn), 1);
+	assert_true(executable(gfn) && writable(gfn));
+	assert_false(executable(gfn + 1) || executable(gfn + PAGES_2M));
+	assert_int_equal(level_of(gfn + PAGES_2M), 2);
+	assert_int_equal(mmu.stats.nx_lpage_splits, 1);
+	assert_int_equal(env_flushes(3), 0);
+	/* The same table is listed once, others besides. */
+	assert_int_equal(fetch(gfn + 1), FAULT_FIXED);
+	assert_int_equal(fetch(gfn + PAGES_2M), FAULT_FIXED);
+	assert_int_equal(mmu.stats.nx_lpage_splits, 2);
+	assert_int_equal(mmu_audit(&mmu, &audit), 0);
+	/* Memory runs out at each allocation. */
+	for (int n = 1; n <= 2; n++) {
+		env_fail_from(n);
+		assert_int_equal(fetch(gfn + 9 * PAGES_2M), -ENOMEM);
+		assert_int_equal(mmu_audit(&mmu, &audit), 0);
+		env_fail_from(0);
+	}
+	assert_false(executable(gfn + 9 * PAGES_2M));
+	/* The dirty log neither joins what is executed nor keeps anything else from it. */
+	assert_int_equal(dirty_log_enable(&mmu, slot, DIRTY_PROTECT_ALL), 0);
+	assert_int_equal(fault(gfn + 3 * PAGES_2M, BIT(1)), FAULT_FIXED);
+	assert_false(executable(gfn + 3 * PAGES_2M));
+	assert_int_equal(mmu_nx_recover(&mmu, 100), 0);
+	dirty_log_disable(&mmu, slot);
+	assert_int_equal(tdp_leaves(2), 510);
+	assert_int_equal(tdp_leaves(1), 2 * PAGES_2M);
+	assert_false(executable(gfn + 3 * PAGES_2M));
+	/* Recovery: the oldest first, then all up to 1G again. */
+	assert_int_equal(mmu_nx_recover(&mmu, 1), 1);
+	assert_int_equal(mmu.stats.nx_lpage_splits, 1);
+	assert_int_equal(level_of(gfn), 2);
+	assert_int_equal(tlb_stale(&mmu), 0);
+	assert_int_equal(mmu_nx_recover(&mmu, 100), 1);
+	assert_int_equal(level_of(gfn), 3);
+	assert_false(executable(gfn));
+	assert_int_equal(mmu.stats.nx_lpage_splits, 0);
+	assert_int_equal(mmu_nx_recover(&mmu, 100), 0);
+	/* And what is listed goes with the VM. */
+	assert_int_equal(fetch(gfn), FAULT_FIXED);
+	vm_end();
+	/* Memory in small pieces is nothing to recover. */
+	vm(&cfg, 0, PAGES_2M, 1);
+	assert_int_equal(fetch(7), FAULT_FIXED);
+	assert_true(executable(7));
+	assert_int_equal(mmu.stats.nx_lpage_splits, 0);
+	vm_end();
+}
+
 static void test_bad_config(void **state)
 {
 	struct mmu_config cfg = {.fmt = &pt_formats[PT_FMT_PAE], .maxphyaddr = 48,
@@ -760,6 +836,7 @@ int main(void)
 		cmocka_unit_test(test_zap),
 		cmocka_unit_test(test_leaks_are_reported),
 		cmocka_unit_test(test_ept),
+		cmocka_unit_test(test_nx_huge_pages),
 		cmocka_unit_test(test_bad_config),
 		cmocka_unit_test(test_audit_of_leaves),
 	};

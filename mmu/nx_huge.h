@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * NX huge pages: on processors with the iTLB-multihit erratum nothing huge may be executable. What
+ * the guest executes is mapped at 4K; the tables made for that are listed, so that pages that
+ * are no longer executed become huge again. Only tables of 4K leaves of the TDP tree are listed.
+ */
+#pragma once
+
+#include "mmu/mmu.h"
+
+struct nx_split {
+	struct list_head link; /* mmu.nx_splits, oldest first; mmu.nx_lock */
+	gfn_t gfn;	       /* the first that the table maps */
+};
+
+/* True when @table is listed. mmu_lock. */
+bool nx_split_listed(const void *table);
+/* Lists @table with *@n, an env_alloc()ed one, and clears *@n; not if it is already. mmu_lock. */
+void nx_split_add(struct mmu *mmu, void *table, gfn_t gfn, struct nx_split **n);
+/* @table goes away: takes it off the list if it is there. mmu_lock (write). */
+void nx_split_remove(struct mmu *mmu, void *table);
+/*
+ * Makes the @max oldest huge again, not executable, where nothing else forbids that; what cannot
+ * be goes to the end of the list. Returns how many were joined. Takes slots_lock and mmu_lock.
+ */
+u64 mmu_nx_recover(struct mmu *mmu, u64 max);
