@@ -43,7 +43,8 @@ static struct shadow_page *find_joinable(const struct join *j, u64 *dirty)
 	struct list_head *bucket = shadow_hash_bucket(j->mmu, j->gfn);
 	struct shadow_page *sp;
 
-	list_for_each_entry(sp, bucket, hash_link) {
+	list_for_each_entry(sp, bucket, hash_link)
+	{
 		if (sp->gfn.v == j->gfn.v && sp->role.direct &&
 		    sp->role.level == (u32)j->level - 1 && joinable(j, sp, dirty))
 			return sp;

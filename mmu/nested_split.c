@@ -7,6 +7,7 @@
 #include "mmu/split.h"
 
 #include "lib/assert.h"
+#include "lib/bitmap.h"
 #include "mmu/env.h"
 #include "mmu/shadow_internal.h"
 
@@ -39,6 +40,37 @@ static void inherit_ad(struct mmu *mmu, struct shadow_page *sp, int index, u64 b
 }
 
 /*
+ * What the 4K leaves are made from. In a logged slot whose log has no bit in the range they are to
+ * be protected anyway: made so, they need not be visited again.
+ */
+static u64 fill_from(const struct spte_pos *pos, const struct memslot *slot, u64 huge)
+{
+	u64 first = pos->gfn.v - slot->base.v, end = first + LEVEL_PAGES(pos->level);
+
+	if (pos->level != PG_LEVEL_2M || !slot->dirty_bitmap ||
+	    bitmap_find_next_set(slot->dirty_bitmap, end, first) != end)
+		return huge;
+	return spte_wrprot(pos->mmu, huge);
+}
+
+/* Fills the holes of a table that is visible already, by other parents. */
+static void fill_holes(const struct spte_pos *pos, struct shadow_page *child, u64 from,
+		       const struct rmap_head *heads, struct mmu_caches *c, int keep,
+		       struct flush_batch *b)
+{
+	struct mmu *mmu = pos->mmu;
+
+	for (int i = 0; i < TABLE_ENTRIES; i++) {
+		struct spte_pos at = shadow_pos(mmu, child, i);
+
+		if (spte_present(mmu, child->spt[i]))
+			inherit_ad(mmu, child, i, from & ad_bits(mmu), b);
+		else if (!rmap_needs_desc(&heads[i]) || c->nr_descs > keep)
+			spte_set(&at, spte_make_split_child(mmu, from, pos->level, i), c, b);
+	}
+}
+
+/*
  * Makes @child hold what @huge, the leaf at @pos, grants. Entries that are there stay; one
  * that would take a descriptor when only @keep are left stays empty.
  */
@@ -46,23 +78,15 @@ static void fill_child(const struct spte_pos *pos, struct shadow_page *child, u6
 		       struct mmu_caches *c, int keep, struct flush_batch *b)
 {
 	struct mmu *mmu = pos->mmu;
-	struct rmap_head *heads = rmap_get(memslot_find(mmu, pos->gfn), pos->gfn, pos->level - 1);
-	bool reachable = child->parents.val;
+	const struct memslot *slot = memslot_find(mmu, pos->gfn);
+	struct rmap_head *heads = rmap_get(slot, pos->gfn, pos->level - 1);
+	u64 from = fill_from(pos, slot, huge);
 
-	for (int i = 0; i < TABLE_ENTRIES; i++) {
-		struct spte_pos at = shadow_pos(mmu, child, i);
-
-		if (spte_present(mmu, child->spt[i])) {
-			inherit_ad(mmu, child, i, huge & ad_bits(mmu), b);
-		} else if (!rmap_needs_desc(&heads[i]) || c->nr_descs > keep) {
-			u64 spte = spte_make_split_child(mmu, huge, pos->level, i);
-
-			if (reachable)
-				spte_set(&at, spte, c, b);
-			else
-				spte_init(&at, spte, c);
-		}
-	}
+	if (child->present || child->parents.val)
+		fill_holes(pos, child, from, heads, c, keep, b);
+	else
+		spte_fill_nested(mmu, child, spte_make_split_child(mmu, from, pos->level, 0), heads,
+				 c, keep);
 }
 
 void shadow_split_leaf(const struct spte_pos *pos, struct shadow_page *child, struct mmu_caches *c,
@@ -222,7 +246,7 @@ static bool split_some(struct split_walk *s)
 	struct rmap_iter it;
 	u64 *sptep;
 
-	rmap_for_each(s->head, it, sptep) {
+	rmap_for_each (s->head, it, sptep) {
 		int r;
 
 		if (!splittable(s, sptep))

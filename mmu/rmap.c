@@ -138,7 +138,8 @@ void rmap_remove(struct mmu *mmu, struct rmap_head *head, u64 *sptep)
 		for (u32 i = 0; i < desc->count; i++) {
 			if (desc->sptes[i] != sptep)
 				continue;
-			/* The newest entry fills the gap: it may be this one, which is gone then. */
+			/* The newest entry fills the gap: it may be this one, which is gone then.
+			 */
 			desc->sptes[i] = head_desc(head)->sptes[head_desc(head)->count - 1];
 			(void)rmap_pop(mmu, head);
 			rmap_make_inline(mmu, head);
@@ -177,8 +178,8 @@ int rmap_alloc_all(struct mmu *mmu)
 		for (int level = 1; slot->npages && level <= 3; level++) {
 			if (slot->rmap[level - 1])
 				continue;
-			slot->rmap[level - 1] = env_alloc(memslot_entries(slot, level) *
-							  sizeof(struct rmap_head));
+			slot->rmap[level - 1] =
+				env_alloc(memslot_entries(slot, level) * sizeof(struct rmap_head));
 			if (!slot->rmap[level - 1])
 				return -ENOMEM;
 		}

@@ -36,6 +36,18 @@ void rmap_add(struct mmu *mmu, struct rmap_head *head, u64 *sptep, struct mmu_ca
 void rmap_remove(struct mmu *mmu, struct rmap_head *head, u64 *sptep);
 u32 rmap_count(const struct rmap_head *head);
 
+/* The one entry of a list that holds just one; NULL for empty and longer ones. */
+static inline u64 *rmap_single(const struct rmap_head *head)
+{
+	return head->val & 1 ? NULL : (u64 *)(uintptr_t)head->val;
+}
+
+/* rmap_add() to an empty list: takes no descriptor. For loops over many gfns. */
+static inline void rmap_add_first(struct rmap_head *head, u64 *sptep)
+{
+	head->val = (uintptr_t)sptep;
+}
+
 /* Iteration; the current entry may be removed in the body only if the walk restarts after. */
 struct rmap_iter {
 	struct rmap_desc *desc;
@@ -43,7 +55,7 @@ struct rmap_iter {
 };
 u64 *rmap_first(const struct rmap_head *head, struct rmap_iter *it);
 u64 *rmap_next(struct rmap_iter *it);
-#define rmap_for_each(head, it, sptep)                                                             \
+#define rmap_for_each(head, it, sptep) \
 	for (sptep = rmap_first(head, &it); sptep; sptep = rmap_next(&it))
 
 /* Allocates the heads of all slots; 0 or -ENOMEM. slots_lock. */

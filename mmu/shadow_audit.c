@@ -11,7 +11,7 @@ static bool rmap_holds(const struct rmap_head *head, const u64 *sptep)
 	struct rmap_iter it;
 	u64 *other;
 
-	rmap_for_each(head, it, other) {
+	rmap_for_each (head, it, other) {
 		if (other == sptep)
 			return true;
 	}
@@ -122,7 +122,7 @@ static void audit_parents(struct mmu *mmu, struct audit *a, struct shadow_page *
 	struct rmap_iter it;
 	u64 *sptep;
 
-	rmap_for_each(&sp->parents, it, sptep) {
+	rmap_for_each (&sp->parents, it, sptep) {
 		a->rmap_entries++;
 		if (!spte_present(mmu, *sptep) || spte_child(mmu, *sptep) != sp)
 			audit_fail(a, "nested: a parent of table %llx does not lead to it",
@@ -162,7 +162,7 @@ static void audit_rmap(struct mmu *mmu, struct audit *a, struct rmap_head *head,
 	struct rmap_iter it;
 	u64 *sptep;
 
-	rmap_for_each(head, it, sptep) {
+	rmap_for_each (head, it, sptep) {
 		struct shadow_page *sp = sptep_to_sp(sptep);
 
 		a->rmap_entries++;
@@ -193,8 +193,7 @@ static u32 tracking_pages(struct mmu *mmu, gfn_t gfn)
 	struct shadow_page *sp;
 	u32 n = 0;
 
-	list_for_each_entry(sp, bucket, hash_link)
-		n += sp->gfn.v == gfn.v && sp->tracked;
+	list_for_each_entry(sp, bucket, hash_link) n += sp->gfn.v == gfn.v && sp->tracked;
 	return n;
 }
 
@@ -219,7 +218,8 @@ static void audit_tracking(struct mmu *mmu, struct audit *a, struct memslot *slo
 	for (int level = PG_LEVEL_2M; level <= PG_LEVEL_1G; level++) {
 		u64 first = slot->base.v & ~(LEVEL_PAGES(level) - 1);
 
-		for (u64 i = 0; i < memslot_entries(slot, level); i++, first += LEVEL_PAGES(level)) {
+		for (u64 i = 0; i < memslot_entries(slot, level);
+		     i++, first += LEVEL_PAGES(level)) {
 			u64 from = MAX(first, slot->base.v);
 			u64 to = MIN(first + LEVEL_PAGES(level), slot->base.v + slot->npages);
 			u32 n = cut_ends(slot, first, level);
@@ -227,8 +227,9 @@ static void audit_tracking(struct mmu *mmu, struct audit *a, struct memslot *slo
 			for (u64 g = from; g < to; g++)
 				n += slot->write_track[g - slot->base.v] > 0;
 			if (slot->disallow_lpage[level - 2][i] != n)
-				audit_fail(a, "nested: level %d at gfn %llx is disallowed %u "
-					      "times, for %u reasons",
+				audit_fail(a,
+					   "nested: level %d at gfn %llx is disallowed %u "
+					   "times, for %u reasons",
 					   level, (unsigned long long)first,
 					   slot->disallow_lpage[level - 2][i], n);
 		}
@@ -269,8 +270,8 @@ void shadow_audit(struct mmu *mmu, struct audit *a)
 	for (int i = 0; i < 1 << SHADOW_HASH_BITS; i++) {
 		struct shadow_page *sp;
 
-		list_for_each_entry(sp, &mmu->shadow_hash[i], hash_link)
-			entries += audit_page(mmu, a, sp);
+		list_for_each_entry(sp, &mmu->shadow_hash[i], hash_link) entries +=
+			audit_page(mmu, a, sp);
 	}
 	for (int i = 0; i < mmu->nr_slots; i++) {
 		struct memslot *slot = &mmu->slots[i];

@@ -8,7 +8,8 @@
 #include "mmu/env.h"
 #include "mmu/shadow_internal.h"
 
-/* Descriptors that a fault may use: its links and its leaf, and some for splitting what it finds. */
+/* Descriptors that a fault may use: its links and its leaf, and some for splitting what it finds.
+ */
 #define FAULT_KEEP_DESCS (PT_MAX_LEVEL + 1)
 #define FAULT_DESCS	 (FAULT_KEEP_DESCS + 10)
 
@@ -71,20 +72,22 @@ static bool fetch_l1_table(struct fetch *f, int level)
 	int levels = f->n->mode.fmt->levels, index = entry_index(f, level);
 	/* Above L1's own root there are only L0's pages, which lead to it. */
 	bool own = level > levels;
-	u32 access = own ? sp->role.access
-			 : sp->role.access &
-				   pt_level_access(&f->n->mode, f->w->entry[level], level);
+	u32 access =
+		own ? sp->role.access
+		    : sp->role.access & pt_level_access(&f->n->mode, f->w->entry[level], level);
 	gfn_t gfn = gpa_to_gfn(level - 1 > levels ? f->n->root_gpa : f->w->table[level - 1]);
 	union page_role role = page_role_child(sp->role, access, false, (u32)index);
 	u64 old = READ_ONCE(sp->spt[index]);
 	struct spte_pos pos;
 	bool created;
 
+	if (spte_present(f->mmu, old) && !spte_is_leaf(f->mmu, old, level)) {
+		child = f->path[level - 1] = spte_child(f->mmu, old);
+		if (child->gfn.v == gfn.v && child->role.word == role.word)
+			return level - 1 > levels || walk_entry_valid(f, level - 1);
+	}
 	child = shadow_page_get(f->mmu, gfn, role, &f->n->caches, &created, &f->b);
 	f->path[level - 1] = child;
-	if (spte_present(f->mmu, old) && !spte_is_leaf(f->mmu, old, level) &&
-	    spte_child(f->mmu, old) == child)
-		return level - 1 > levels || walk_entry_valid(f, level - 1);
 	/* A new link must not lead to entries that L1 has changed: no TLB could have kept them. */
 	if (child->unsync)
 		shadow_sync_page(f->mmu, child, &f->b);
@@ -237,9 +240,11 @@ static bool fetch(struct fetch *f)
  */
 static void fetch_make_room(struct fetch *f)
 {
-	struct shadow_page *path[PT_MAX_LEVEL + 1] = {NULL}, *sp = f->n->root;
+	struct shadow_page *path[PT_MAX_LEVEL + 1], *sp = f->n->root;
 	int level = sp->role.level, top = level;
 
+	if (shadow_pages_available(f->mmu) >= (u64)level)
+		return;
 	for (path[level] = sp; level > PG_LEVEL_4K; path[--level] = sp) {
 		u64 spte = READ_ONCE(sp->spt[entry_index(f, level)]);
 
@@ -295,7 +300,7 @@ static int fault_without_memory(struct fetch *f)
 	if (!sp || !(f->access & ACC_WRITE))
 		return -ENOMEM;
 	pos = shadow_pos(f->mmu, sp, index);
-	if (pos.gfn.v != gfn_at(f->gfn, pos.level).v || 
+	if (pos.gfn.v != gfn_at(f->gfn, pos.level).v ||
 	    memslot_tracked_inside(f->slot, f->gfn, pos.level) ||
 	    (sp->role.direct && !(sp->role.access & ACC_WRITE)))
 		return -ENOMEM;
@@ -338,8 +343,11 @@ int mmu_nested_fault(struct mmu *mmu, struct nested_mmu *n, ngpa_t addr, u64 err
 	int levels = mmu->cfg.fmt->levels, r;
 	struct pt_walk w;
 	struct fetch f = {.mmu = mmu, .n = n, .w = &w, .addr = addr.v, .b = FLUSH_BATCH_INIT};
-	bool filled = !mmu_caches_fill(mmu, &n->caches, levels, levels, levels, FAULT_DESCS);
+	bool filled;
 
+	if (nested_fault_dirty(mmu, n, addr, error))
+		return FAULT_FIXED;
+	filled = !mmu_caches_fill(mmu, &n->caches, levels, levels, levels, FAULT_DESCS);
 	f.access = ACC_READ | ACC_USER;
 	f.access |= error & PFERR_W ? ACC_WRITE : 0;
 	f.access |= error & PFERR_I ? ACC_EXEC : 0;

@@ -52,9 +52,6 @@ void shadow_page_note(struct shadow_page *sp, int index, gfn_t gfn, u32 access);
 void shadow_drop_entry(struct mmu *mmu, struct shadow_page *sp, int index, struct flush_batch *b);
 /* The same for the entry at @sptep. */
 void shadow_drop_spte(struct mmu *mmu, u64 *sptep, struct flush_batch *b);
-/* Removes W from the entry at @sptep if it has it. */
-void shadow_wrprot_spte(struct mmu *mmu, u64 *sptep, struct flush_batch *b);
-
 /* Frees @sp, which is invalid and no longer anybody's root. */
 void shadow_page_free(struct mmu *mmu, struct shadow_page *sp, struct flush_batch *b);
 /* Moves @sp to the warm end of the recency list. */
@@ -69,15 +66,32 @@ void shadow_untrack_page(struct mmu *mmu, struct shadow_page *sp);
 bool shadow_gfn_tracked(const struct memslot *slot, gfn_t gfn);
 /* Brings @sp, which is unsync, back into sync. Pays what is owed. */
 void shadow_sync_page(struct mmu *mmu, struct shadow_page *sp, struct flush_batch *b);
+/*
+ * Handles the fault when only the dirty log wanted it: true. No lock held, unlike the rest of this
+ * file.
+ */
+bool nested_fault_dirty(struct mmu *mmu, struct nested_mmu *n, ngpa_t addr, u64 error);
 /* Replaces @n's root if it has been zapped meanwhile. Takes a page out of @n's caches. */
 void nested_mmu_refresh(struct mmu *mmu, struct nested_mmu *n, struct flush_batch *b);
 /* L1's table of @sp, readable in place; NULL when it lies outside of the slots. */
 const void *shadow_page_table(struct mmu *mmu, const struct shadow_page *sp);
 
 /*
+ * Fills @child, empty and not reachable yet, with 512 leaves that map on from @spte, the first. Its
+ * gfns' rmaps are those from @heads on. Where an rmap takes a descriptor and only @keep are left
+ * in @c the entry stays empty.
+ */
+void spte_fill_nested(struct mmu *mmu, struct shadow_page *child, u64 spte, struct rmap_head *heads,
+		      struct mmu_caches *c, int keep);
+/* Removes W from each leaf in the rmaps from @head to @last. */
+void spte_wrprot_heads(struct mmu *mmu, const struct rmap_head *head, const struct rmap_head *last,
+		       struct flush_batch *b);
+
+/*
  * Replaces the huge leaf at @pos by a table that leads to @child, the direct page for the same
  * range: fills what @child lacks, then publishes. Takes descriptors from @c but leaves @keep; an
- * entry that would need one of those stays empty. A flush is owed if @child then grants less.
+ * entry that would need one of those stays empty. Where nothing in the range is dirty in a logged
+ * slot the new leaves lack W at once. A flush is owed if @child grants less than the leaf did.
  */
 void shadow_split_leaf(const struct spte_pos *pos, struct shadow_page *child, struct mmu_caches *c,
 		       int keep, struct flush_batch *b);

@@ -22,7 +22,8 @@ static struct shadow_page *coldest_page(struct mmu *mmu)
 {
 	struct shadow_page *sp;
 
-	list_for_each_entry(sp, &mmu->shadow_lru, lru_link) {
+	list_for_each_entry(sp, &mmu->shadow_lru, lru_link)
+	{
 		if (!sp->root_count)
 			return sp;
 	}

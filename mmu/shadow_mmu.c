@@ -80,8 +80,7 @@ void nested_mmu_refresh(struct mmu *mmu, struct nested_mmu *n, struct flush_batc
 
 static bool root_matches(const struct mmu *mmu, const struct nested_mmu *n)
 {
-	return n->root && !n->root->role.invalid &&
-	       n->root->gfn.v == gpa_to_gfn(n->root_gpa).v &&
+	return n->root && !n->root->role.invalid && n->root->gfn.v == gpa_to_gfn(n->root_gpa).v &&
 	       n->root->role.word == root_role(mmu, n).word;
 }
 

@@ -83,7 +83,8 @@ struct shadow_page *shadow_page_find(struct mmu *mmu, gfn_t gfn, union page_role
 	struct list_head *bucket = shadow_hash_bucket(mmu, gfn);
 	struct shadow_page *sp;
 
-	list_for_each_entry(sp, bucket, hash_link) {
+	list_for_each_entry(sp, bucket, hash_link)
+	{
 		if (sp->gfn.v == gfn.v && sp->role.word == role.word)
 			return sp;
 	}
@@ -227,6 +228,6 @@ void shadow_drop_spte(struct mmu *mmu, u64 *sptep, struct flush_batch *b)
 void shadow_zap_all(struct mmu *mmu, struct flush_batch *b)
 {
 	while (!list_empty(&mmu->shadow_lru))
-		shadow_page_zap(mmu, list_first_entry(&mmu->shadow_lru, struct shadow_page, lru_link),
-				b);
+		shadow_page_zap(
+			mmu, list_first_entry(&mmu->shadow_lru, struct shadow_page, lru_link), b);
 }

@@ -26,8 +26,8 @@ union page_role {
 		u32 maxphy : 6;	  /* L1's MAXPHYADDR: what it treats as reserved */
 		u32 huge_1g : 1;
 		u32 pse : 1;
-		u32 invalid : 1;  /* zapped, but still somebody's root */
-		u32 pdpt : 7;	  /* where in its page the PDPT of a PAE root lies, in 32 bytes */
+		u32 invalid : 1; /* zapped, but still somebody's root */
+		u32 pdpt : 7;	 /* where in its page the PDPT of a PAE root lies, in 32 bytes */
 	};
 };
 
@@ -45,9 +45,9 @@ struct shadow_page {
 	union page_role role;
 	gfn_t gfn; /* of L1's table; direct: the first gfn that it maps */
 	bool unsync;
-	bool tracked;		/* its gfn's write_track is raised on its behalf */
-	u32 root_count;		/* vCPUs that have it loaded as root: not freed while > 0 */
-	u16 present;		/* entries present */
+	bool tracked;		  /* its gfn's write_track is raised on its behalf */
+	u32 root_count;		  /* vCPUs that have it loaded as root: not freed while > 0 */
+	u16 present;		  /* entries present */
 	struct rmap_head parents; /* SPTEs that lead here */
 	/*
 	 * gfn and access that each entry was made from; direct pages derive them. NULL when

@@ -62,13 +62,15 @@ static void shadow_page_unsync(struct mmu *mmu, struct shadow_page *sp)
 	env_trace(MMU_EV_unsync, sp->gfn.v, sp->role.word, 0, 0);
 }
 
-/* A page that still catches writes to @gfn. Zapping one may take others along, so: one at a time. */
+/* A page that still catches writes to @gfn. Zapping one may take others along, so: one at a time.
+ */
 static struct shadow_page *tracked_page_of(struct mmu *mmu, gfn_t gfn)
 {
 	struct list_head *bucket = shadow_hash_bucket(mmu, gfn);
 	struct shadow_page *sp;
 
-	list_for_each_entry(sp, bucket, hash_link) {
+	list_for_each_entry(sp, bucket, hash_link)
+	{
 		if (sp->gfn.v == gfn.v && sp->tracked)
 			return sp;
 	}
@@ -147,8 +149,11 @@ static bool sync_entry(struct mmu *mmu, struct shadow_page *sp, const struct pt_
 		shadow_drop_entry(mmu, sp, index, b);
 		return true;
 	}
-	if (lost & ACC_WRITE)
-		shadow_wrprot_spte(mmu, &sp->spt[index], b);
+	if (lost & ACC_WRITE) {
+		struct spte_pos pos = shadow_pos(mmu, sp, index);
+
+		spte_clear_bits(&pos, mmu->cfg.fmt->write, b);
+	}
 	shadow_page_note(sp, index, gfn, access);
 	return false;
 }
@@ -196,13 +201,15 @@ void shadow_sync_all(struct mmu *mmu, struct flush_batch *b)
 	debug_assert(rwlock_held_write(&mmu->lock));
 	if (list_empty(&mmu->shadow_unsync))
 		return;
-	list_for_each_entry_safe(sp, next, &mmu->shadow_unsync, unsync_link) {
+	list_for_each_entry_safe(sp, next, &mmu->shadow_unsync, unsync_link)
+	{
 		sync_begin(mmu, sp, b);
 		list_add_tail(&sp->unsync_link, &pages);
 	}
 	flush_pay(mmu, b);
 	/* Comparing drops leaves only, so no page of the list goes away meanwhile. */
-	list_for_each_entry_safe(sp, next, &pages, unsync_link) {
+	list_for_each_entry_safe(sp, next, &pages, unsync_link)
+	{
 		list_del(&sp->unsync_link);
 		sync_compare(mmu, sp, b);
 	}

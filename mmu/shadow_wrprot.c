@@ -5,34 +5,12 @@
  */
 #include "mmu/shadow_internal.h"
 
-void shadow_wrprot_spte(struct mmu *mmu, u64 *sptep, struct flush_batch *b)
-{
-	u64 old = READ_ONCE(*sptep);
-	struct shadow_page *sp;
-	struct spte_pos pos;
-
-	if (!spte_writable(mmu, old))
-		return;
-	sp = sptep_to_sp(sptep);
-	pos = shadow_pos(mmu, sp, sptep_index(sp, sptep));
-	spte_clear_bits(&pos, old & ~spte_wrprot(mmu, old), b);
-}
-
-static void wrprot_head(struct mmu *mmu, const struct rmap_head *head, struct flush_batch *b)
-{
-	struct rmap_iter it;
-	u64 *sptep;
-
-	rmap_for_each(head, it, sptep)
-		shadow_wrprot_spte(mmu, sptep, b);
-}
-
 void shadow_wrprot_gfn(struct mmu *mmu, struct memslot *slot, gfn_t gfn, struct flush_batch *b)
 {
 	if (!mmu->nested_used)
 		return;
 	for (int level = PG_LEVEL_4K; level <= PG_LEVEL_1G; level++)
-		wrprot_head(mmu, rmap_get(slot, gfn, level), b);
+		spte_wrprot_heads(mmu, rmap_get(slot, gfn, level), rmap_get(slot, gfn, level), b);
 }
 
 /* The heads of @level whose pages overlap the gfns [start, end), which is not empty. */
@@ -51,10 +29,8 @@ void shadow_wrprot_range(struct mmu *mmu, struct memslot *slot, u64 start, u64 e
 	if (!mmu->nested_used || start >= end)
 		return;
 	for (int level = PG_LEVEL_4K; level <= PG_LEVEL_1G; level++) {
-		for (head = rmap_range(slot, start, end, level, &last); head <= last; head++) {
-			if (head->val)
-				wrprot_head(mmu, head, b);
-		}
+		head = rmap_range(slot, start, end, level, &last);
+		spte_wrprot_heads(mmu, head, last, b);
 	}
 }
 
@@ -69,13 +45,18 @@ void shadow_wrprot_masked(struct mmu *mmu, struct memslot *slot, u64 base, u64 m
 		u64 end = base + 64 - (u64)__builtin_clzll(mask);
 		struct rmap_head *head, *last;
 
-		for (head = rmap_range(slot, first, end, level, &last); head <= last; head++)
-			wrprot_head(mmu, head, b);
+		head = rmap_range(slot, first, end, level, &last);
+		spte_wrprot_heads(mmu, head, last, b);
 	}
-	for (; mask; mask &= mask - 1) {
-		gfn_t gfn = {base + (u64)__builtin_ctzll(mask)};
+	while (mask) {
+		int first = __builtin_ctzll(mask);
+		u64 run = ~(mask >> first); /* pages that follow each other are taken together */
+		int n = run ? __builtin_ctzll(run) : 64;
+		const struct rmap_head *head =
+			rmap_get(slot, (gfn_t){base + (u64)first}, PG_LEVEL_4K);
 
-		wrprot_head(mmu, rmap_get(slot, gfn, PG_LEVEL_4K), b);
+		spte_wrprot_heads(mmu, head, head + n - 1, b);
+		mask &= ~(GENMASK(n - 1, 0) << first);
 	}
 }
 

@@ -11,17 +11,17 @@
 #include "tests/host/mmu_model_walk.h"
 #include "tests/host/nested_vm.h"
 
-#define RAM_PAGES  (5 * 512)
-#define POOL_GFN   (4 * 512) /* L1's tables; the 2M they lie in can be mapped, too */
-#define ROM_GFN	   0x2000
-#define ROM_PAGES  512
-#define REGIONS	   5
-#define VCPUS	   2
-#define ROOTS	   2
+#define RAM_PAGES (5 * 512)
+#define POOL_GFN  (4 * 512) /* L1's tables; the 2M they lie in can be mapped, too */
+#define ROM_GFN	  0x2000
+#define ROM_PAGES 512
+#define REGIONS	  5
+#define VCPUS	  2
+#define ROOTS	  2
 /* Indexes at which accesses happen inside of 2M. */
-#define OFFSETS	   4
+#define OFFSETS 4
 static const u16 offsets[OFFSETS] = {0, 1, 63, 511};
-#define WATCHED	   (REGIONS * OFFSETS + POOL_TABLES)
+#define WATCHED (REGIONS * OFFSETS + POOL_TABLES)
 
 static struct nested_vm v;
 static struct model_tables tables;
@@ -35,15 +35,15 @@ static u8 *ram, *rom;
 static const u8 *input;
 static size_t left;
 static u64 counter;
-static bool starved; /* allocations fail during this operation */
+static bool starved;		/* allocations fail during this operation */
 static u8 (*copies)[PAGE_SIZE]; /* of the watched pages, when their bits were last cleared */
 
-#define check(x)                                                                                   \
-	do {                                                                                       \
-		if (!(x)) {                                                                        \
-			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #x);                    \
-			abort();                                                                   \
-		}                                                                                  \
+#define check(x)                                                                \
+	do {                                                                    \
+		if (!(x)) {                                                     \
+			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #x); \
+			abort();                                                \
+		}                                                               \
 	} while (0)
 
 static u8 byte(void)
@@ -163,8 +163,7 @@ static void op_store_entry(bool by_l0)
 	int r;
 
 	gpa += (u64)pool_index[where / POOL_TABLES % POOL_INDEXES] * 8;
-	r = by_l0 ? guest_write(&v.mmu, (gpa_t){gpa}, &e, 8)
-		  : env_vcpu_write(&v.mmu, gpa, &e, 8);
+	r = by_l0 ? guest_write(&v.mmu, (gpa_t){gpa}, &e, 8) : env_vcpu_write(&v.mmu, gpa, &e, 8);
 	check(r == FAULT_FIXED || (r == -ENOMEM && starved));
 	if (r == FAULT_FIXED)
 		wrote(gpa);

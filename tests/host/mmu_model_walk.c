@@ -52,8 +52,7 @@ static u64 index_at(u64 addr, int level)
 
 static bool is_leaf(const struct model_mode *mode, u64 e, int level)
 {
-	return level == 1 ||
-	       ((e & E_PS) && (level == 2 || (level == 3 && mode->huge_1g)));
+	return level == 1 || ((e & E_PS) && (level == 2 || (level == 3 && mode->huge_1g)));
 }
 
 static bool malformed(const struct model_mode *mode, u64 e, int level)
@@ -101,7 +100,8 @@ struct model_walk model_walk_now(const struct model_tables *t, const struct mode
 		u64 table = gfn - t->first_gfn, index = index_at(addr, level), e;
 		int i = index_slot(index);
 
-		/* Other pages of memory hold no present entry; where there is none, all bits are. */
+		/* Other pages of memory hold no present entry; where there is none, all bits are.
+		 */
 		if (table >= POOL_TABLES)
 			return walk_fault(w, mode, error,
 					  model_is_memory(gfn) ? 0 : PFERR_P | PFERR_RSV);
@@ -136,9 +136,9 @@ static bool may_map(const struct model_tables *t, const struct model_mode *mode,
 
 		if (!(e & E_P) || malformed(mode, e, level) || !permits(mode, e, error))
 			continue;
-		if (is_leaf(mode, e, level) ? leaf_gfn(e, addr, level) == gfn
-					    : may_map(t, mode, (e & E_ADDR) >> 12, addr, error,
-						      gfn, level - 1))
+		if (is_leaf(mode, e, level)
+			    ? leaf_gfn(e, addr, level) == gfn
+			    : may_map(t, mode, (e & E_ADDR) >> 12, addr, error, gfn, level - 1))
 			return true;
 	}
 	return false;

@@ -45,9 +45,9 @@ void model_synced(struct model_tables *t);
 enum model_result { MODEL_MAPS, MODEL_FAULT };
 struct model_walk {
 	enum model_result result;
-	u64 gfn;   /* MODEL_MAPS */
-	u64 error; /* MODEL_FAULT: PFERR_* */
-	u64 *leaf; /* entry in L1's memory that decided */
+	u64 gfn;    /* MODEL_MAPS */
+	u64 error;  /* MODEL_FAULT: PFERR_* */
+	u64 *leaf;  /* entry in L1's memory that decided */
 	bool fresh; /* no entry on the way was written since the last flush */
 	u32 tables; /* BIT(pool table) for those passed above level 1 */
 };

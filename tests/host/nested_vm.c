@@ -8,12 +8,12 @@
 
 #include "mmu/audit.h"
 
-#define need(x)                                                                                    \
-	do {                                                                                       \
-		if (!(x)) {                                                                        \
-			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #x);                    \
-			abort();                                                                   \
-		}                                                                                  \
+#define need(x)                                                                 \
+	do {                                                                    \
+		if (!(x)) {                                                     \
+			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #x); \
+			abort();                                                \
+		}                                                               \
 	} while (0)
 
 void nv_start(struct nested_vm *v, u64 npages, int level, const struct mmu_config *cfg)
@@ -178,8 +178,8 @@ int nv_access(struct nested_vm *v, u64 addr, u64 error, void **va, struct nested
 	for (int tries = 0; tries < 16; tries++) {
 		int level = nv_level(v, addr), r;
 
-		if (level && hw_access(v, nv_sptep(v, addr, level), level, addr, error,
-				       va ? va : &unused))
+		if (level &&
+		    hw_access(v, nv_sptep(v, addr, level), level, addr, error, va ? va : &unused))
 			return FAULT_FIXED;
 		r = mmu_nested_fault(&v->mmu, &v->n, (ngpa_t){addr},
 				     error | PFERR_U | (level ? PFERR_P : 0), out ? out : &ignored);

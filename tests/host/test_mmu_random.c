@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /* objects: lib/lock.o mmu/*.o tests/host/env*.o tests/host/mmu_model*.o tests/host/nested_vm.o */
 /* timeout: 300 */
-/* The model of fuzz_mmu.c under operations from a fixed generator: long runs, the same each time. */
+/* The model of fuzz_mmu.c under operations from a fixed generator: long runs, the same each time.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>

@@ -11,8 +11,8 @@
 #include "mmu/dirty_log.h"
 #include "tests/host/nested_vm.h"
 
-#define MB2 LEVEL_SIZE(PG_LEVEL_2M)
-#define GB1 LEVEL_SIZE(PG_LEVEL_1G)
+#define MB2   LEVEL_SIZE(PG_LEVEL_2M)
+#define GB1   LEVEL_SIZE(PG_LEVEL_1G)
 #define PAGES (8 * 512)
 
 static struct nested_vm v;
@@ -59,7 +59,8 @@ static void drop_page(u64 addr)
 	u64 *sptep = nv_sptep(&v, addr, 1);
 
 	nv_lock(&v);
-	pos = (struct spte_pos){.mmu = &v.mmu, .sp = sptep_to_sp(sptep), .sptep = sptep, .level = 1};
+	pos = (struct spte_pos){
+		.mmu = &v.mmu, .sp = sptep_to_sp(sptep), .sptep = sptep, .level = 1};
 	pos.gfn = shadow_page_gfn(pos.sp, (int)(sptep - pos.sp->spt));
 	spte_set(&pos, 0, NULL, &b);
 	nv_unlock(&v, &b);
@@ -81,7 +82,8 @@ static void test_exact_split_owes_nothing(void **state)
 		u64 *child = nv_sptep(&v, 3 * MB2 + i * PAGE_SIZE, 1);
 
 		assert_int_equal(*child, spte_make_split_child(&v.mmu, huge, 2, (int)i));
-		assert_int_equal(spte_hpa(&v.mmu, *child).v, env_hpa(nv_va(&v, (1024 + i) << 12)).v);
+		assert_int_equal(spte_hpa(&v.mmu, *child).v,
+				 env_hpa(nv_va(&v, (1024 + i) << 12)).v);
 	}
 	assert_int_equal(v.mmu.stats.split[MMU_TREE_NESTED][0], 1);
 	assert_int_equal(v.mmu.stats.rmap_descs, 0);
@@ -104,10 +106,10 @@ static void test_role_is_the_fault_paths(void **state)
 	assert_true(sp->role.direct);
 	assert_int_equal(sp->role.level, 1);
 	assert_int_equal(sp->gfn.v, 512);
-	assert_int_equal(
-		sp->role.word,
-		page_role_child(nv_sp(&v, 0, 2)->role,
-				shadow_page_access(nv_sp(&v, 0, 2), 0), true, 0).word);
+	assert_int_equal(sp->role.word,
+			 page_role_child(nv_sp(&v, 0, 2)->role,
+					 shadow_page_access(nv_sp(&v, 0, 2), 0), true, 0)
+				 .word);
 	/* A fault in the same place finds this page and makes no other. */
 	drop_page(0x5000);
 	assert_int_equal(nv_write(&v, 0x5000, 1), FAULT_FIXED);
@@ -310,7 +312,8 @@ static void test_enomem_at_each_allocation(void **state)
 		assert_int_equal(v.mmu.stats.split_enomem > 0, r != 0);
 		if (r) {
 			assert_int_equal(env_trace_arg(MMU_EV_nested_split, 3) == (u64)-ENOMEM ||
-						 splits > 0, 1);
+						 splits > 0,
+					 1);
 			nv_check(&v);
 			assert_int_equal(nv_split(&v, 0, PAGES), 0);
 		}
@@ -397,7 +400,8 @@ static void clear_ad(u64 addr)
 	struct spte_pos pos;
 
 	nv_lock(&v);
-	pos = (struct spte_pos){.mmu = &v.mmu, .sp = sptep_to_sp(sptep), .sptep = sptep, .level = 2};
+	pos = (struct spte_pos){
+		.mmu = &v.mmu, .sp = sptep_to_sp(sptep), .sptep = sptep, .level = 2};
 	pos.gfn = shadow_page_gfn(pos.sp, (int)(sptep - pos.sp->spt));
 	spte_clear_bits(&pos, BIT(5) | BIT(6), &b);
 	nv_unlock(&v, &b);

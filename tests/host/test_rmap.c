@@ -40,7 +40,7 @@ static bool holds(const struct rmap_head *head, const u64 *sptep)
 	u64 *p;
 	int found = 0;
 
-	rmap_for_each(head, it, p)
+	rmap_for_each (head, it, p)
 		found += p == sptep;
 	assert_true(found <= 1);
 	return found;
@@ -179,7 +179,8 @@ static void test_heads_of_an_unaligned_slot(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_one_entry_takes_no_descriptor, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_one_entry_takes_no_descriptor, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(test_needs_desc_says_when_one_is_taken, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(test_removal_from_anywhere, setup, teardown),

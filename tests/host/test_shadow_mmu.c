@@ -62,9 +62,8 @@ static void test_one_gigabyte_leaf(void **state)
 
 static void test_size_is_the_smallest_of_all(void **state)
 {
-	struct mmu_config cfg = {.fmt = &pt_formats[PT_FMT_LONG4],
-				 .maxphyaddr = 48,
-				 .max_leaf_level = PG_LEVEL_4K};
+	struct mmu_config cfg = {
+		.fmt = &pt_formats[PT_FMT_LONG4], .maxphyaddr = 48, .max_leaf_level = PG_LEVEL_4K};
 
 	(void)state;
 	/* Host memory in 2M pieces under a 1G page of L1's; the slot ends inside of it. */
@@ -98,7 +97,7 @@ static void test_faults_of_l1_are_reflected(void **state)
 {
 	(void)state;
 	nv_map(&v, 0x1000, 0x10, 1, L1_RO | L1_NX);
-	nv_map(&v, 0x2000, 0x11, 1, L1_P | L1_W); /* not for users: nested accesses are */
+	nv_map(&v, 0x2000, 0x11, 1, L1_P | L1_W);      /* not for users: nested accesses are */
 	nv_map(&v, 0x3000, 0x12, 1, L1_RWX | BIT(45)); /* beyond L1's MAXPHYADDR */
 	nv_map(&v, 0x4000, 0x12, 1, 0);
 	assert_int_equal(reflected(0x1000, PFERR_W), PFERR_P | PFERR_W | PFERR_U);
@@ -402,7 +401,7 @@ static void test_nx_huge_pages(void **state)
 
 int main(void)
 {
-#define T(name)   cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define T(name)	  cmocka_unit_test_setup_teardown(name, setup, teardown)
 #define OWN(name) cmocka_unit_test_teardown(name, teardown)
 	const struct CMUnitTest tests[] = {
 		T(test_maps_what_l1_maps),

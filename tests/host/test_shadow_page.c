@@ -31,8 +31,13 @@ static int teardown(void **state)
 
 static void test_child_role(void **state)
 {
-	union page_role root = {.level = 4, .fmt = PT_FMT_LONG4, .access = ACC_ALL, .ad = 1,
-				.nx = 1, .maxphy = 48, .huge_1g = 1};
+	union page_role root = {.level = 4,
+				.fmt = PT_FMT_LONG4,
+				.access = ACC_ALL,
+				.ad = 1,
+				.nx = 1,
+				.maxphy = 48,
+				.huge_1g = 1};
 	union page_role child = page_role_child(root, ACC_READ | ACC_USER, false, 77);
 
 	(void)state;
@@ -251,11 +256,11 @@ static void test_audit_sees_damage(void **state)
 	sptep = nv_sptep(&v, 0x1000, 1);
 	sp = nv_sp(&v, 0x1000, 1);
 	saved = *head;
-#define DAMAGE(what, repair)                                                                       \
-	do {                                                                                       \
-		what;                                                                              \
-		expect_audit_error();                                                              \
-		repair;                                                                            \
+#define DAMAGE(what, repair)          \
+	do {                          \
+		what;                 \
+		expect_audit_error(); \
+		repair;               \
 	} while (0)
 	DAMAGE(head->val = 0, *head = saved);
 	DAMAGE(rmap_get(v.slot, (gfn_t){0x11}, 1)->val = (u64)sptep,

@@ -180,34 +180,50 @@ static void test_huge_page_over_a_table(void **state)
 
 /*
  * Another CPU of L1 still holds a translation by which it may write the table: it does so at the
- * last moment, when protection was taken but the flush is yet to come.
+ * last moment, when protection was taken and the flush is about to reach it.
  */
 static u64 late_gpa, late_value;
 
-static void late_write(u64 *p, u64 old, u64 new)
+static void late_write(struct mmu *mmu, u32 trees)
 {
-	(void)p;
-	if (late_gpa && spte_writable(&v.mmu, old) && !spte_writable(&v.mmu, new)) {
+	(void)mmu;
+	if (late_gpa && (trees & BIT(MMU_TREE_TDP)))
 		memcpy(nv_va(&v, late_gpa), &late_value, 8);
+	if (trees & BIT(MMU_TREE_TDP))
 		late_gpa = 0;
-	}
 }
 
-static void test_sync_protects_before_it_reads(void **state)
+static void test_sync_flushes_before_it_reads(void **state)
 {
 	(void)state;
 	nv_map(&v, 0, 0x20, 1, L1_RWX | L1_A | L1_D);
 	late_gpa = nv_entry_gpa(&v, v.root, 0x7000, 1);
 	late_value = 0;
-	env_on_change = late_write;
+	env_on_flush = late_write;
 	nv_sync(&v);
-	env_on_change = NULL;
+	env_on_flush = NULL;
 	assert_int_equal(late_gpa, 0);
 	assert_false(maps(0x7000, 0x17));
 }
 
-/* The same when a fault shadows a table for the first time. */
-static void test_fault_protects_before_it_reads(void **state)
+/* The same for one page, when it gets another parent. */
+static void test_new_link_flushes_before_it_reads(void **state)
+{
+	(void)state;
+	nv_set_entry(&v, 64 * GB1, 2, nv_entry(&v, 0, 2));
+	assert_int_equal(nv_read(&v, 0), FAULT_FIXED);
+	nv_map(&v, 0x4000, 0x51, 1, L1_RWX);
+	late_gpa = nv_entry_gpa(&v, v.root, 0, 1);
+	late_value = 0;
+	env_on_flush = late_write;
+	assert_int_equal(nv_read(&v, 64 * GB1 + 0x4000), FAULT_FIXED);
+	env_on_flush = NULL;
+	assert_int_equal(late_gpa, 0);
+	assert_false(maps(64 * GB1, 0x10));
+}
+
+/* And when a fault shadows a table for the first time. */
+static void test_fault_flushes_before_it_reads(void **state)
 {
 	u64 table = nv_table(&v);
 
@@ -217,9 +233,9 @@ static void test_fault_protects_before_it_reads(void **state)
 	nv_set_entry(&v, 64 * GB1, 1, 0x40ull << 12 | L1_RWX);
 	late_gpa = table;
 	late_value = 0x41ull << 12 | L1_RWX;
-	env_on_change = late_write;
+	env_on_flush = late_write;
 	assert_int_equal(nv_read(&v, 64 * GB1), FAULT_FIXED);
-	env_on_change = NULL;
+	env_on_flush = NULL;
 	assert_int_equal(late_gpa, 0);
 	assert_true(maps(64 * GB1, 0x41));
 }
@@ -282,8 +298,9 @@ int main(void)
 		T(test_l0s_write_counts_too),
 		T(test_l2_writes_the_table),
 		T(test_huge_page_over_a_table),
-		T(test_sync_protects_before_it_reads),
-		T(test_fault_protects_before_it_reads),
+		T(test_sync_flushes_before_it_reads),
+		T(test_new_link_flushes_before_it_reads),
+		T(test_fault_flushes_before_it_reads),
 		T(test_new_link_to_an_unsync_table),
 		T(test_many_unsync_pages_in_one_sync),
 		T(test_sync_without_changes_drops_nothing),
