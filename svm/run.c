@@ -132,6 +132,9 @@ void svm_run(struct vcpu *vcpu, struct vm_exit *exit)
 	svm->soft_injected = false;
 	if (vcpu->pending.type != EVENT_NONE)
 		svm_event_inject(svm);
+	/* A fault, or another task, may have put another root in place of one that was zapped. */
+	if (vcpu->guest_mode && vcpu->nested.root)
+		svm->vmcb->control.ncr3 = nested_mmu_root(&vcpu->nested).v;
 	svm_asid_enter(svm, cpu);
 	svm_registers_to_vmcb(svm);
 
