@@ -39,6 +39,17 @@ struct pt_mode svm_nested_mode(const struct vmcb_save *s)
 	return mode;
 }
 
+u64 svm_paging(const struct svm_vcpu *svm, struct pt_mode *mode)
+{
+	*mode = paging_mode(&svm->vmcb->save);
+	return paging_root(mode, svm->vmcb->save.cr3);
+}
+
+bool svm_l2_is_nested(const struct svm_vcpu *svm)
+{
+	return svm->vcpu.guest_mode && svm->nested.ctl.nested_ctl & SVM_NP_ENABLE;
+}
+
 static int translate_l2(void *ctx, u64 address, u32 access, gpa_t *gpa)
 {
 	struct svm_vcpu *svm = ctx;
@@ -60,15 +71,13 @@ static int translate_final(struct svm_vcpu *svm, u32 access, struct pt_walk *w)
 
 int svm_translate(struct svm_vcpu *svm, u64 linear, u32 access, struct pt_walk *w)
 {
-	const struct vmcb_save *s = &svm->vmcb->save;
-	bool nested = svm->vcpu.guest_mode && svm->nested.ctl.nested_ctl & SVM_NP_ENABLE;
+	bool nested = svm_l2_is_nested(svm);
 	struct pt_mode mode;
 	u64 root;
 	int err = 0;
 
-	if (s->cr0 & CR0_PG) {
-		mode = paging_mode(s);
-		root = paging_root(&mode, s->cr3);
+	if (svm->vmcb->save.cr0 & CR0_PG) {
+		root = svm_paging(svm, &mode);
 		if (nested)
 			err = pt_walk_nested(svm_mmu(svm), &mode, root, linear, access,
 					     translate_l2, svm, w);

@@ -5,11 +5,9 @@
  */
 #include "lib/string.h"
 #include "lib/x86.h"
-#include "mmu/guest_mem.h"
 #include "svm/svm.h"
 
-#define INSN_MAX 15
-#define DR6_BS	 BIT(14)
+#define DR6_BS BIT(14)
 
 struct opcode {
 	u8 length;
@@ -37,49 +35,6 @@ static const struct opcode opcodes[256] = {
 	[SVM_EXIT_MWAIT] = {3, {0x0f, 0x01, 0xc9}},
 	[SVM_EXIT_XSETBV] = {3, {0x0f, 0x01, 0xd1}},
 };
-
-static bool code_is_64bit(const struct svm_vcpu *svm)
-{
-	const struct vmcb_save *s = &svm->vmcb->save;
-
-	return s->efer & EFER_LMA && s->cs.attrib & VMCB_SEG_L;
-}
-
-/*
- * Reads @len bytes of code at RIP, which lie within one page. 0; -EFAULT with #PF queued; -EAGAIN
- * when L1's tables no longer map them: entered again, L2 takes a #NPF there.
- */
-static int fetch_in_page(struct svm_vcpu *svm, u64 linear, u8 *buf, size_t len)
-{
-	u32 access = ACC_READ | ACC_EXEC | (svm->vmcb->save.cpl == 3 ? ACC_USER : 0);
-	struct pt_walk w;
-
-	if (svm_translate(svm, linear, access, &w)) {
-		if (w.nested_fault)
-			return -EAGAIN;
-		svm->vmcb->save.cr2 = linear;
-		svm_queue_exception(svm, EXC_PF, true, w.error);
-		return -EFAULT;
-	}
-	return guest_read(svm_mmu(svm), w.gpa, buf, len) ? -EAGAIN : 0;
-}
-
-/* @buf holds the bytes from RIP on; *@have how many. Fetches up to the end of the next page. */
-static int fetch_more(struct svm_vcpu *svm, u8 *buf, u32 *have)
-{
-	bool wide = code_is_64bit(svm);
-	u64 linear = svm->vcpu.rip + (wide ? 0 : svm->vmcb->save.cs.base) + *have;
-	u32 len;
-	int err;
-
-	if (!wide)
-		linear = (u32)linear;
-	len = MIN((u32)(PAGE_SIZE - linear % PAGE_SIZE), INSN_MAX - *have);
-	err = fetch_in_page(svm, linear, buf + *have, len);
-	if (!err)
-		*have += len;
-	return err;
-}
 
 static bool is_prefix(u8 byte, bool wide)
 {
@@ -110,23 +65,22 @@ static struct opcode opcode_of(const struct vm_exit *exit)
 	return (struct opcode){0};
 }
 
-/* The length in bytes, or as for fetch_in_page(). Something else there by now: #UD. */
-static int find_length(struct svm_vcpu *svm, const struct vm_exit *exit)
+/* The length in bytes, or as for svm_fetch(). Something else there by now: #UD. */
+static int read_length(struct svm_vcpu *svm, struct opcode op)
 {
-	struct opcode op = opcode_of(exit);
-	bool wide = code_is_64bit(svm);
+	bool wide = svm_code_is_64bit(svm);
 	u32 at = 0, have = 0;
-	u8 buf[INSN_MAX];
-	int err = fetch_more(svm, buf, &have);
+	u8 buf[SVM_INSN_MAX];
+	int err = svm_fetch(svm, buf, &have);
 
 	if (err)
 		return err;
 	for (;;) {
 		while (at < have && is_prefix(buf[at], wide))
 			at++;
-		if (at + op.length <= have || have == INSN_MAX)
+		if (at + op.length <= have || have == SVM_INSN_MAX)
 			break;
-		err = fetch_more(svm, buf, &have);
+		err = svm_fetch(svm, buf, &have);
 		if (err)
 			return err;
 	}
@@ -136,13 +90,26 @@ static int find_length(struct svm_vcpu *svm, const struct vm_exit *exit)
 	return -EFAULT;
 }
 
+/* Nearly always there are no prefixes, and the page was read before. */
+static int find_length(struct svm_vcpu *svm, const struct vm_exit *exit)
+{
+	struct opcode op = opcode_of(exit);
+	const u8 *code = svm_code_at_rip(svm, sizeof(op.bytes));
+
+	for (u32 i = 0; code && i < op.length; i++) {
+		if (code[i] != op.bytes[i])
+			code = NULL;
+	}
+	return code && op.length ? op.length : read_length(svm, op);
+}
+
 /* RIP moves; the shadow of STI ends with the instruction that it covered; TF traps after it. */
 static void advance(struct svm_vcpu *svm, u64 len)
 {
 	struct vcpu *vcpu = &svm->vcpu;
 
 	vcpu->rip += len;
-	if (!code_is_64bit(svm))
+	if (!svm_code_is_64bit(svm))
 		vcpu->rip = (u32)vcpu->rip;
 	svm->vmcb->control.int_state &= ~(u64)SVM_INTERRUPT_SHADOW;
 	vcpu->rflags &= ~RFLAGS_RF;
@@ -160,7 +127,7 @@ int svm_skip(struct vcpu *vcpu, const struct vm_exit *exit)
 	if (!len && svm_host.features & SVM_FEATURE_NRIPS) {
 		u64 next = svm->vmcb->control.next_rip - vcpu->rip;
 
-		len = next <= INSN_MAX ? (int)next : 0;
+		len = next <= SVM_INSN_MAX ? (int)next : 0;
 	}
 	if (!len)
 		len = find_length(svm, exit);
@@ -173,14 +140,14 @@ int svm_skip(struct vcpu *vcpu, const struct vm_exit *exit)
 bool svm_at_mov_to_cr(struct svm_vcpu *svm)
 {
 	u32 at = 0, have = 0;
-	u8 buf[INSN_MAX];
+	u8 buf[SVM_INSN_MAX];
 	struct vcpu_event pending = svm->vcpu.pending;
 
-	if (fetch_more(svm, buf, &have)) {
+	if (svm_fetch(svm, buf, &have)) {
 		svm->vcpu.pending = pending;
 		return false;
 	}
-	while (at < have && is_prefix(buf[at], code_is_64bit(svm)))
+	while (at < have && is_prefix(buf[at], svm_code_is_64bit(svm)))
 		at++;
 	if (at + 3 > have || buf[at] != 0x0f || buf[at + 1] != 0x22)
 		return false;

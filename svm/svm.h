@@ -33,6 +33,26 @@ struct svm_l1_asid {
 	struct svm_asid asid;
 };
 
+/* The longest instruction. */
+#define SVM_INSN_MAX 15
+
+/* A page of code that instructions were read from, and the walk that led there (fetch.c). */
+#define SVM_CODE_PAGES 4
+#define SVM_CODE_PATH  (PT_MAX_LEVEL * (PT_MAX_LEVEL + 2))
+struct svm_code_page {
+	const u8 *va; /* of the page, or NULL */
+	u64 linear;
+	u64 cr0, cr3, cr4, efer;
+	u64 ncr3; /* ~0: not under nested tables */
+	u8 cpl;
+	bool nested_nx;
+	u32 nr;
+	struct {
+		const u64 *entry;
+		u64 value;
+	} path[SVM_CODE_PATH];
+};
+
 struct svm_vcpu {
 	struct vcpu vcpu; /* must be first */
 
@@ -51,6 +71,8 @@ struct svm_vcpu {
 
 	/* Valid while another vCPU, or none, has the CPU; else in the registers. */
 	u64 dr[4], xcr0, tsc_aux;
+
+	struct svm_code_page code[2][SVM_CODE_PAGES]; /* L1's and L2's */
 
 	u64 apic_base, debugctl; /* MSRs with no effect here */
 };
@@ -128,6 +150,17 @@ int svm_skip(struct vcpu *vcpu, const struct vm_exit *exit);
  */
 bool svm_at_mov_to_cr(struct svm_vcpu *svm);
 
+/* fetch.c */
+bool svm_code_is_64bit(const struct svm_vcpu *svm);
+/* @len bytes of code at RIP, when they were read lately and lie within one page; or NULL. */
+const u8 *svm_code_at_rip(struct svm_vcpu *svm, u32 len);
+/*
+ * Adds code bytes from RIP on to the *@have that @buf holds, up to the end of a page. 0; -EFAULT
+ * with #PF queued; -EAGAIN when L1's tables no longer map them: entered again, L2 takes a #NPF
+ * there.
+ */
+int __must_check svm_fetch(struct svm_vcpu *svm, u8 buf[SVM_INSN_MAX], u32 *have);
+
 /* intr.c */
 bool svm_intr_allowed(struct vcpu *vcpu);
 void svm_intr_window(struct vcpu *vcpu);
@@ -156,7 +189,10 @@ int svm_set_state(struct vcpu *vcpu, const struct vcpu_state *state);
 void svm_reset(struct svm_vcpu *svm);
 
 /* paging.c */
-struct pt_mode;
+/* The tables in force at the level that runs, with CR0.PG set: their root, and how to read them. */
+u64 svm_paging(const struct svm_vcpu *svm, struct pt_mode *mode);
+/* L2 runs under nested tables of L1's. */
+bool svm_l2_is_nested(const struct svm_vcpu *svm);
 /* Linear address to gpa for an access by the level that runs. 0; -EFAULT: see @w. */
 int __must_check svm_translate(struct svm_vcpu *svm, u64 linear, u32 access, struct pt_walk *w);
 /* How L1's own CR0, CR4 and EFER in @s say that its nested tables are to be read. */
