@@ -8,7 +8,6 @@
 
 #include <cmocka.h>
 
-#include "mmu/dirty_log.h"
 #include "tests/host/nested_vm.h"
 
 #define MB2 LEVEL_SIZE(PG_LEVEL_2M)
@@ -310,64 +309,6 @@ static void test_zapped_root_is_replaced(void **state)
 	nv_check(&v);
 }
 
-static void test_write_fault_in_a_logged_slot(void **state)
-{
-	u64 out[64];
-
-	(void)state;
-	nv_map(&v, 0, 0, 2, L1_RWX);
-	nv_map(&v, MB2, 512, 2, L1_RWX);
-	assert_int_equal(nv_write(&v, 0, 1), FAULT_FIXED);
-	assert_int_equal(nv_level(&v, 0), 2);
-	v.mmu.cfg.eager_page_split = false;
-	assert_int_equal(dirty_log_enable(&v.mmu, v.slot, DIRTY_PROTECT_ALL), 0);
-	assert_int_equal(nv_level(&v, 0), 2);
-	assert_int_equal(nv_write(&v, 0x3000, 1), FAULT_FIXED);
-	assert_int_equal(nv_level(&v, 0x3000), 1);
-	assert_int_equal(v.mmu.stats.fault_split[MMU_TREE_NESTED], 1);
-	/* Split completely: the others are there, read-only. */
-	assert_int_equal(nv_level(&v, 0x1ff000), 1);
-	assert_int_equal(v.mmu.stats.pages[MMU_TREE_NESTED][0], 512);
-	assert_int_equal(nv_read(&v, MB2 + 0x5000), FAULT_FIXED);
-	assert_int_equal(nv_level(&v, MB2 + 0x5000), 1);
-	nv_check(&v);
-	assert_true(dirty_log_read_clear(&v.mmu, v.slot, 0, 4096, out) >= 1);
-	assert_true(out[0] & BIT(3));
-	assert_false(out[0] & BIT(4));
-	assert_false(out[8] & BIT(5));
-	nv_check(&v);
-	assert_int_equal(nv_write(&v, 0x3000, 2), FAULT_FIXED);
-	assert_true(v.mmu.stats.dirty_faults >= 2);
-	nv_check(&v);
-	dirty_log_disable(&v.mmu, v.slot);
-}
-
-static void test_no_memory_for_a_write_in_a_logged_slot(void **state)
-{
-	u64 out[64];
-
-	(void)state;
-	nv_map(&v, 0, 0, 2, L1_RWX);
-	assert_int_equal(nv_write(&v, 0, 1), FAULT_FIXED);
-	v.mmu.cfg.eager_page_split = false;
-	assert_int_equal(dirty_log_enable(&v.mmu, v.slot, DIRTY_PROTECT_ALL), 0);
-	mmu_caches_free(&v.n.caches);
-	env_fail_from(1);
-	assert_int_equal(nv_write(&v, 0x3000, 1), FAULT_FIXED);
-	assert_int_equal(nv_level(&v, 0x3000), 2);
-	assert_int_equal(nv_read(&v, MB2), FAULT_REFLECT);
-	env_fail_from(0);
-	nv_check(&v);
-	dirty_log_read_clear(&v.mmu, v.slot, 0, 4096, out);
-	for (int i = 0; i < 8; i++)
-		assert_int_equal(out[i], ~0ull);
-	nv_check(&v);
-	assert_int_equal(nv_write(&v, 0x3000, 1), FAULT_FIXED);
-	assert_int_equal(nv_level(&v, 0x3000), 1);
-	nv_check(&v);
-	dirty_log_disable(&v.mmu, v.slot);
-}
-
 static void test_translate(void **state)
 {
 	gpa_t gpa;
@@ -418,8 +359,6 @@ int main(void)
 		T(test_l1_changes_its_table_during_the_fault),
 		T(test_roots_are_shared_and_kept),
 		T(test_zapped_root_is_replaced),
-		T(test_write_fault_in_a_logged_slot),
-		T(test_no_memory_for_a_write_in_a_logged_slot),
 		T(test_translate),
 		OWN(test_nx_huge_pages),
 	};
