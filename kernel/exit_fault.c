@@ -6,8 +6,11 @@
 #include "kernel/vm.h"
 #include "mmu/split.h"
 
-/* So many faults in a row that find no memory, although it was given back, end the VM. */
-#define RECLAIM_LIMIT 3
+/*
+ * So often may one instruction of the guest run into this before the VM ends: it needs more tables
+ * at once than there is memory for. A string instruction may need many, one after the other.
+ */
+#define RECLAIM_LIMIT 1000
 
 static const char *access_name(u64 error)
 {
@@ -25,9 +28,12 @@ static void reclaim(struct vcpu *vcpu)
 	struct mmu *mmu = &vcpu->vm->mmu;
 	struct flush_batch batch = FLUSH_BATCH_INIT;
 
+	if (vcpu->reclaim_rip != vcpu->rip)
+		vcpu->reclaims = 0;
+	vcpu->reclaim_rip = vcpu->rip;
 	if (++vcpu->reclaims > RECLAIM_LIMIT) {
 		vm_end(vcpu->vm, -ENOMEM,
-		       "no memory is left for its page tables: give it less memory (mem=)");
+		       "no memory is left for its page tables: give it less (mem=)");
 		return;
 	}
 	if (mutex_trylock(&mmu->slots_lock)) {
@@ -47,7 +53,6 @@ static void fault_outcome(struct vcpu *vcpu, const struct vm_exit *exit, int res
 {
 	switch (result) {
 	case FAULT_FIXED:
-		vcpu->reclaims = 0;
 		break;
 	case -ENOMEM:
 		reclaim(vcpu);
