@@ -27,8 +27,8 @@
 	W(switchover, transition) \
 	W(switchover, event) W(switchover, gif0) W(switchover, halted)
 #define PARAM_WORDS_cancel(W) W(cancel, off) W(cancel, setup) W(cancel, active) W(cancel, device)
-#define PARAM_WORDS_stream(W)                                                                      \
-	W(stream, ok)                                                                              \
+#define PARAM_WORDS_stream(W) \
+	W(stream, ok)         \
 	W(stream, cut) W(stream, alter) W(stream, reorder) W(stream, newer)
 
 /* The words' values: PARAM_loglevel_err is 0, PARAM_loglevel_warn 1, and so on. */

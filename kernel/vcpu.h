@@ -106,7 +106,7 @@ struct vcpu {
 	/* A virtual interrupt from a device of L1's platform. Set by any task, atomically. */
 	u32 irq_pending; /* 1: irq_vector waits */
 	u8 irq_vector;
-	u32 reclaims;	    /* faults at reclaim_rip that found no memory: kernel/exit_fault.c */
+	u32 reclaims; /* faults at reclaim_rip that found no memory: kernel/exit_fault.c */
 	u64 reclaim_rip;
 	u64 throttle_since; /* time_ns() since which the vCPU has run without being held back */
 };

@@ -26,14 +26,14 @@ struct state_desc {
 	const struct state_field *fields;
 };
 
-#define STATE_FIELD(type, member)                                                                  \
-	{                                                                                          \
-		.name = #member, .offset = offsetof(type, member),                                 \
-		.size = sizeof(((type *)0)->member)                                                \
+#define STATE_FIELD(type, member)                                  \
+	{                                                          \
+		.name = #member, .offset = offsetof(type, member), \
+		.size = sizeof(((type *)0)->member)                \
 	}
 
-#define STATE_FIELD_FLAGS(type, member, flags_)                                                    \
-	{                                                                                          \
-		.name = #member, .offset = offsetof(type, member),                                 \
-		.size = sizeof(((type *)0)->member), .flags = (flags_)                             \
+#define STATE_FIELD_FLAGS(type, member, flags_)                        \
+	{                                                              \
+		.name = #member, .offset = offsetof(type, member),     \
+		.size = sizeof(((type *)0)->member), .flags = (flags_) \
 	}
