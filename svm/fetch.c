@@ -16,24 +16,23 @@ static struct svm_code_page *code_page(struct svm_vcpu *svm, u64 linear)
 
 static u64 ncr3(const struct svm_vcpu *svm)
 {
-	return svm_l2_is_nested(svm) ? svm->vcpu.nested.root_gpa.v : ~0ull;
+	return svm_l2_is_nested(svm) ? svm->nested.ctl.ncr3 : ~0ull;
 }
 
+/* What else the walk depends on: which tables, and how they are read. */
 static bool same_paging(const struct svm_vcpu *svm, const struct svm_code_page *c)
 {
 	const struct vmcb_save *s = &svm->vmcb->save;
 
-	if (c->cr3 != s->cr3 || c->cr0 != s->cr0 || c->cr4 != s->cr4 || c->efer != s->efer ||
-	    c->cpl != s->cpl)
-		return false;
-	return c->ncr3 == ncr3(svm) && c->nested_nx == svm->vcpu.nested.mode.nx;
+	return s->cr3 == c->cr3 && s->cr0 == c->cr0 && s->cr4 == c->cr4 && s->efer == c->efer &&
+	       s->cpl == c->cpl && ncr3(svm) == c->ncr3;
 }
 
 static const u8 *code_page_find(struct svm_vcpu *svm, u64 linear)
 {
 	const struct svm_code_page *c = code_page(svm, linear);
 
-	if (!c->va || c->linear != (linear & PAGE_MASK) || !same_paging(svm, c))
+	if (c->linear != (linear & PAGE_MASK) || !c->va || !same_paging(svm, c))
 		return NULL;
 	for (u32 i = 0; i < c->nr; i++) {
 		if (READ_ONCE(*c->path[i].entry) != c->path[i].value)
@@ -136,13 +135,12 @@ static void remember(struct svm_vcpu *svm, u64 linear, u32 access, const struct 
 	if (r.failed)
 		return;
 	c->linear = linear & PAGE_MASK;
-	c->cr0 = s->cr0;
 	c->cr3 = s->cr3;
+	c->cr0 = s->cr0;
 	c->cr4 = s->cr4;
 	c->efer = s->efer;
 	c->cpl = s->cpl;
 	c->ncr3 = ncr3(svm);
-	c->nested_nx = svm->vcpu.nested.mode.nx;
 	c->va = guest_page_read(svm_mmu(svm), gpa_to_gfn(w->gpa));
 }
 

@@ -10,34 +10,14 @@ static enum nested_result fault(struct svm_vcpu *svm, u8 vector)
 	return NESTED_DONE;
 }
 
-/* VMLOAD and VMSAVE copy these runs of the state-save area, APM 2 Appendix B. */
-#define VMLOAD_SEGS	offsetof(struct vmcb_save, fs) /* FS, GS */
-#define VMLOAD_SEGS_LEN 0x20
-#define VMLOAD_LDTR	offsetof(struct vmcb_save, ldtr)
-#define VMLOAD_TR	offsetof(struct vmcb_save, tr)
-#define VMLOAD_MSRS	offsetof(struct vmcb_save, star) /* STAR to SYSENTER_EIP */
-#define VMLOAD_MSRS_LEN 0x40
-
-static const struct {
-	u16 offset, len;
-} vmload_runs[] = {
-	{VMLOAD_SEGS, VMLOAD_SEGS_LEN},
-	{VMLOAD_LDTR, sizeof(struct vmcb_seg)},
-	{VMLOAD_TR, sizeof(struct vmcb_seg)},
-	{VMLOAD_MSRS, VMLOAD_MSRS_LEN},
-};
-
 static int vmload(struct svm_vcpu *svm, u64 gpa)
 {
+	const struct vmcb *from = guest_page_read(svm_mmu(svm), gpa_to_gfn((gpa_t){gpa}));
 	struct vmcb_save *to = &svm->vmcb01->save;
-	struct vmcb_save *from = &svm->vmcb12->save;
-	u64 first = gpa + offsetof(struct vmcb, save) + VMLOAD_SEGS;
 
-	/* One read of all from FS to SYSENTER_EIP: the runs lie close together. */
-	if (guest_read(svm_mmu(svm), (gpa_t){first}, &from->fs,
-		       VMLOAD_MSRS + VMLOAD_MSRS_LEN - VMLOAD_SEGS))
+	if (!from)
 		return -EFAULT;
-	svm_vmload_copy(to, from);
+	svm_vmload_copy(to, &from->save);
 	to->fs.attrib &= 0xfff;
 	to->gs.attrib &= 0xfff;
 	to->tr.attrib &= 0xfff;
@@ -47,15 +27,15 @@ static int vmload(struct svm_vcpu *svm, u64 gpa)
 
 static int vmsave(struct svm_vcpu *svm, u64 gpa)
 {
-	const char *from = (const char *)&svm->vmcb01->save;
+	struct guest_page page;
+	struct vmcb *to;
+	int err = guest_page_write_begin(svm_mmu(svm), gpa_to_gfn((gpa_t){gpa}), &page);
 
-	for (u32 i = 0; i < ARRAY_SIZE(vmload_runs); i++) {
-		u64 at = gpa + offsetof(struct vmcb, save) + vmload_runs[i].offset;
-		int err = guest_write(svm_mmu(svm), (gpa_t){at}, from + vmload_runs[i].offset,
-				      vmload_runs[i].len);
-		if (err)
-			return err;
-	}
+	if (err)
+		return err;
+	to = page.va;
+	svm_vmload_copy(&to->save, &svm->vmcb01->save);
+	guest_page_write_end(svm_mmu(svm), &page);
 	return 0;
 }
 

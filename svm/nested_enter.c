@@ -8,10 +8,6 @@
 #include "mmu/guest_mem.h"
 #include "svm/svm.h"
 
-/* Ends of what VMRUN reads of the two areas. */
-#define CONTROL_END offsetof(struct vmcb_control, reserved_110)
-#define SAVE_END    offsetof(struct vmcb_save, dbgctl)
-
 bool svm_vmcb12_usable(struct svm_vcpu *svm, u64 gpa)
 {
 	const struct memslot *slot = memslot_find(svm_mmu(svm), gpa_to_gfn((gpa_t){gpa}));
@@ -19,14 +15,35 @@ bool svm_vmcb12_usable(struct svm_vcpu *svm, u64 gpa)
 	return slot && !(slot->flags & MEMSLOT_READONLY);
 }
 
-static int read_vmcb12(struct svm_vcpu *svm, u64 gpa)
+/* Words, as the copy must not depend on what L1 does to its VMCB meanwhile. */
+static void copy_words(void *to, const void *from, size_t len)
 {
-	struct mmu *mmu = svm_mmu(svm);
-	struct vmcb *v = svm->vmcb12;
+	size_t words = len / sizeof(u64);
 
-	if (guest_read(mmu, (gpa_t){gpa}, &v->control, CONTROL_END))
+	__asm__ volatile("rep movsq" : "+D"(to), "+S"(from), "+c"(words) : : "memory");
+}
+
+/* A private copy of all that VMRUN reads. 0, or -EFAULT when there is no memory, or only ROM. */
+static int copy_vmcb12(struct svm_vcpu *svm, u64 gpa)
+{
+	const struct vmcb *from = guest_page_read(svm_mmu(svm), gpa_to_gfn((gpa_t){gpa}));
+	struct vmcb *to = svm->vmcb12;
+
+	if (!from || !svm_vmcb12_usable(svm, gpa))
 		return -EFAULT;
-	return guest_read(mmu, (gpa_t){gpa + offsetof(struct vmcb, save)}, &v->save, SAVE_END);
+	copy_words(&to->control, &from->control, offsetof(struct vmcb_control, vmsa));
+	copy_words(&to->save.es, &from->save.es, offsetof(struct vmcb_save, fs));
+	copy_words(&to->save.gdtr, &from->save.gdtr, sizeof(struct vmcb_seg));
+	copy_words(&to->save.idtr, &from->save.idtr, sizeof(struct vmcb_seg));
+	to->save.cpl = READ_ONCE(from->save.cpl);
+	to->save.efer = READ_ONCE(from->save.efer);
+	copy_words(&to->save.cr4, &from->save.cr4,
+		   offsetof(struct vmcb_save, reserved_180) - offsetof(struct vmcb_save, cr4));
+	to->save.rsp = READ_ONCE(from->save.rsp);
+	to->save.rax = READ_ONCE(from->save.rax);
+	to->save.cr2 = READ_ONCE(from->save.cr2);
+	to->save.g_pat = READ_ONCE(from->save.g_pat);
+	return 0;
 }
 
 /* The #VMEXIT of a VMRUN that was refused: L1 goes on after it, GIF is clear. */
@@ -169,7 +186,7 @@ enum nested_result svm_vmrun(struct svm_vcpu *svm, const struct vm_exit *exit)
 	const char *why;
 
 	if (!IS_ALIGNED(gpa, PAGE_SIZE) || gpa >> svm_host.limits.maxphyaddr ||
-	    !svm_vmcb12_usable(svm, gpa) || read_vmcb12(svm, gpa)) {
+	    copy_vmcb12(svm, gpa)) {
 		svm_queue_exception(svm, EXC_GP, true, 0);
 		return NESTED_DONE;
 	}
@@ -184,7 +201,7 @@ enum nested_result svm_vmrun(struct svm_vcpu *svm, const struct vm_exit *exit)
 	vcpu->pending.type = EVENT_NONE; /* L1's single-step trap does not reach L2 */
 	svm_window_close(svm);
 	svm_registers_to_vmcb(svm);
-	svm->nested.ctl = svm->vmcb12->control;
+	copy_words(&svm->nested.ctl, &svm->vmcb12->control, offsetof(struct vmcb_control, vmsa));
 	flush_as_asked(svm);
 	if (svm_nested_load_root(svm, false)) {
 		vm_end(vcpu->vm, -ENOMEM, "VMRUN: out of memory for the nested tables");

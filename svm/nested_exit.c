@@ -56,75 +56,62 @@ bool svm_nested_owns(struct vcpu *vcpu, const struct vm_exit *exit)
 
 /* --- the exit --- */
 
-/* The words of the control area from vintr to EXITINTINFO, as they lie in the VMCB. */
-struct exit_words {
-	u64 vintr, int_state, exit_code, exit_info_1, exit_info_2, exit_int_info;
-};
-_Static_assert(offsetof(struct vmcb_control, exit_int_info) -
-			       offsetof(struct vmcb_control, vintr) ==
-		       offsetof(struct exit_words, exit_int_info),
-	       "the words lie in a row");
-
-static int write_at(struct svm_vcpu *svm, size_t offset, const void *from, size_t len)
-{
-	return guest_write(svm_mmu(svm), (gpa_t){svm->nested.vmcb12 + offset}, from, len);
-}
-
-static u64 vintr_for_l1(const struct svm_vcpu *svm)
-{
-	/* V_TPR and V_IRQ are what the processor changes. */
-	u64 live = V_TPR_MASK | V_IRQ;
-
-	return (svm->nested.ctl.vintr & ~live) | (svm->vmcb02->control.vintr & live);
-}
-
-static int write_control(struct svm_vcpu *svm, u64 code, u64 info1, u64 info2)
+static void write_control(const struct svm_vcpu *svm, struct vmcb_control *to, u64 code, u64 info1,
+			  u64 info2)
 {
 	const struct vmcb_control *c = &svm->vmcb02->control;
-	struct exit_words w = {
-		.vintr = vintr_for_l1(svm),
-		.int_state = c->int_state & SVM_INTERRUPT_SHADOW,
-		.exit_code = code,
-		.exit_info_1 = info1,
-		.exit_info_2 = info2,
-		.exit_int_info = svm_event_encode(&svm->vcpu.pending),
-	};
-	u64 event_inj = svm->nested.ctl.event_inj & ~SVM_EVENT_VALID;
-	int err = write_at(svm, offsetof(struct vmcb_control, vintr), &w, sizeof(w));
+	const struct vmcb_control *ctl = &svm->nested.ctl;
+	u64 live = V_TPR_MASK | V_IRQ; /* what the processor changes */
 
-	if (!err && svm->nested.ctl.event_inj & SVM_EVENT_VALID)
-		err = write_at(svm, offsetof(struct vmcb_control, event_inj), &event_inj,
-			       sizeof(event_inj));
-	if (!err && svm_host.features & SVM_FEATURE_NRIPS)
-		err = write_at(svm, offsetof(struct vmcb_control, next_rip), &c->next_rip,
-			       sizeof(c->next_rip));
-	return err;
+	to->vintr = (ctl->vintr & ~live) | (c->vintr & live);
+	to->int_state = c->int_state & SVM_INTERRUPT_SHADOW;
+	to->exit_code = code;
+	to->exit_info_1 = info1;
+	to->exit_info_2 = info2;
+	to->exit_int_info = svm_event_encode(&svm->vcpu.pending);
+	to->event_inj = ctl->event_inj & ~SVM_EVENT_VALID;
+	if (svm_host.features & SVM_FEATURE_NRIPS)
+		to->next_rip = c->next_rip;
 }
 
-#define SAVE(member)	offsetof(struct vmcb_save, member)
-#define SAVE_AT(member) (offsetof(struct vmcb, save) + SAVE(member))
-#define SAVE_RUN(from, to) \
-	SAVE_AT(from), SAVE(to) + sizeof(((struct vmcb_save *)0)->to) - SAVE(from)
-
-/* Runs of fields that #VMEXIT stores; reserved words between them are left alone. */
-static const struct {
-	u16 offset, len;
-} save_runs[] = {
-	{SAVE_RUN(es, ds)},   {SAVE_RUN(gdtr, gdtr)}, {SAVE_RUN(idtr, idtr)}, {SAVE_RUN(cpl, efer)},
-	{SAVE_RUN(cr4, rip)}, {SAVE_RUN(rsp, rsp)},   {SAVE_RUN(rax, rax)},   {SAVE_RUN(cr2, cr2)},
-};
-
-static int write_save(struct svm_vcpu *svm)
+static void write_save(struct vmcb_save *to, const struct vmcb_save *from)
 {
-	const char *vmcb = (const char *)svm->vmcb02;
+	to->es = from->es;
+	to->cs = from->cs;
+	to->ss = from->ss;
+	to->ds = from->ds;
+	to->gdtr = from->gdtr;
+	to->idtr = from->idtr;
+	to->cpl = from->cpl;
+	to->efer = from->efer;
+	to->cr0 = from->cr0;
+	to->cr2 = from->cr2;
+	to->cr3 = from->cr3;
+	to->cr4 = from->cr4;
+	to->dr6 = from->dr6;
+	to->dr7 = from->dr7;
+	to->rflags = from->rflags;
+	to->rip = from->rip;
+	to->rsp = from->rsp;
+	to->rax = from->rax;
+}
 
-	for (u32 i = 0; i < ARRAY_SIZE(save_runs); i++) {
-		int err = write_at(svm, save_runs[i].offset, vmcb + save_runs[i].offset,
-				   save_runs[i].len);
-		if (err)
-			return err;
+/* What #VMEXIT stores, and nothing else of the page. */
+static void write_vmcb12(struct svm_vcpu *svm, u64 code, u64 info1, u64 info2)
+{
+	gfn_t gfn = gpa_to_gfn((gpa_t){svm->nested.vmcb12});
+	struct guest_page page;
+	struct vmcb *to;
+
+	if (guest_page_write_begin(svm_mmu(svm), gfn, &page)) {
+		vm_end(svm->vcpu.vm, -EFAULT, "#VMEXIT: the VMCB at 0x%lx cannot be written",
+		       svm->nested.vmcb12);
+		return;
 	}
-	return 0;
+	to = page.va;
+	write_control(svm, &to->control, code, info1, info2);
+	write_save(&to->save, &svm->vmcb02->save);
+	guest_page_write_end(svm_mmu(svm), &page);
 }
 
 /* APM 2 15.6: what #VMEXIT loads of the host, what it clears, and what it leaves as L2 had it. */
@@ -155,9 +142,7 @@ void svm_nested_exit(struct svm_vcpu *svm, u64 code, u64 info1, u64 info2)
 	trace(nested_exit, code, info1, info2, svm->vcpu.rip);
 	svm_window_close(svm);
 	svm_registers_to_vmcb(svm);
-	if (write_control(svm, code, info1, info2) || write_save(svm))
-		vm_end(svm->vcpu.vm, -EFAULT, "#VMEXIT: the VMCB at 0x%lx cannot be written",
-		       svm->nested.vmcb12);
+	write_vmcb12(svm, code, info1, info2);
 	enter_l1(svm);
 }
 

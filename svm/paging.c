@@ -45,11 +45,6 @@ u64 svm_paging(const struct svm_vcpu *svm, struct pt_mode *mode)
 	return paging_root(mode, svm->vmcb->save.cr3);
 }
 
-bool svm_l2_is_nested(const struct svm_vcpu *svm)
-{
-	return svm->vcpu.guest_mode && svm->nested.ctl.nested_ctl & SVM_NP_ENABLE;
-}
-
 static int translate_l2(void *ctx, u64 address, u32 access, gpa_t *gpa)
 {
 	struct svm_vcpu *svm = ctx;

@@ -3,38 +3,46 @@
  * Moving past an instruction. Processors without NRIPS do not say how long it was: its bytes are
  * read through the guest's own page tables, prefixes are counted and the opcode is verified.
  */
-#include "lib/string.h"
 #include "lib/x86.h"
 #include "svm/svm.h"
 
 #define DR6_BS BIT(14)
 
+/* The bytes, the first one lowest, and how many they are. */
 struct opcode {
-	u8 length;
-	u8 bytes[3];
+	u32 bytes, length;
 };
 
 static const struct opcode opcodes[256] = {
-	[SVM_EXIT_RDTSC] = {2, {0x0f, 0x31}},
-	[SVM_EXIT_RDPMC] = {2, {0x0f, 0x33}},
-	[SVM_EXIT_CPUID] = {2, {0x0f, 0xa2}},
-	[SVM_EXIT_INVD] = {2, {0x0f, 0x08}},
-	[SVM_EXIT_PAUSE] = {1, {0x90}},
-	[SVM_EXIT_HLT] = {1, {0xf4}},
-	[SVM_EXIT_INVLPGA] = {3, {0x0f, 0x01, 0xdf}},
-	[SVM_EXIT_VMRUN] = {3, {0x0f, 0x01, 0xd8}},
-	[SVM_EXIT_VMMCALL] = {3, {0x0f, 0x01, 0xd9}},
-	[SVM_EXIT_VMLOAD] = {3, {0x0f, 0x01, 0xda}},
-	[SVM_EXIT_VMSAVE] = {3, {0x0f, 0x01, 0xdb}},
-	[SVM_EXIT_STGI] = {3, {0x0f, 0x01, 0xdc}},
-	[SVM_EXIT_CLGI] = {3, {0x0f, 0x01, 0xdd}},
-	[SVM_EXIT_SKINIT] = {3, {0x0f, 0x01, 0xde}},
-	[SVM_EXIT_RDTSCP] = {3, {0x0f, 0x01, 0xf9}},
-	[SVM_EXIT_WBINVD] = {2, {0x0f, 0x09}},
-	[SVM_EXIT_MONITOR] = {3, {0x0f, 0x01, 0xc8}},
-	[SVM_EXIT_MWAIT] = {3, {0x0f, 0x01, 0xc9}},
-	[SVM_EXIT_XSETBV] = {3, {0x0f, 0x01, 0xd1}},
+	[SVM_EXIT_RDTSC] = {0x310f, 2},	    [SVM_EXIT_RDPMC] = {0x330f, 2},
+	[SVM_EXIT_CPUID] = {0xa20f, 2},	    [SVM_EXIT_INVD] = {0x080f, 2},
+	[SVM_EXIT_PAUSE] = {0x90, 1},	    [SVM_EXIT_HLT] = {0xf4, 1},
+	[SVM_EXIT_INVLPGA] = {0xdf010f, 3}, [SVM_EXIT_VMRUN] = {0xd8010f, 3},
+	[SVM_EXIT_VMMCALL] = {0xd9010f, 3}, [SVM_EXIT_VMLOAD] = {0xda010f, 3},
+	[SVM_EXIT_VMSAVE] = {0xdb010f, 3},  [SVM_EXIT_STGI] = {0xdc010f, 3},
+	[SVM_EXIT_CLGI] = {0xdd010f, 3},    [SVM_EXIT_SKINIT] = {0xde010f, 3},
+	[SVM_EXIT_RDTSCP] = {0xf9010f, 3},  [SVM_EXIT_WBINVD] = {0x090f, 2},
+	[SVM_EXIT_MONITOR] = {0xc8010f, 3}, [SVM_EXIT_MWAIT] = {0xc9010f, 3},
+	[SVM_EXIT_XSETBV] = {0xd1010f, 3},
 };
+/* RDMSR and WRMSR share an exit code. */
+static const struct opcode rdmsr_opcode = {0x320f, 2}, wrmsr_opcode = {0x300f, 2};
+
+static const struct opcode *opcode_of(const struct vm_exit *exit)
+{
+	if (unlikely(exit->code == SVM_EXIT_MSR))
+		return exit->msr.write ? &wrmsr_opcode : &rdmsr_opcode;
+	return exit->code < ARRAY_SIZE(opcodes) ? &opcodes[exit->code] : &opcodes[0];
+}
+
+static bool opcode_is(const struct opcode *op, const u8 *code)
+{
+	for (u32 i = 0; i < op->length; i++) {
+		if (code[i] != (u8)(op->bytes >> 8 * i))
+			return false;
+	}
+	return op->length;
+}
 
 static bool is_prefix(u8 byte, bool wide)
 {
@@ -55,18 +63,8 @@ static bool is_prefix(u8 byte, bool wide)
 	return wide && (byte & 0xf0) == 0x40;
 }
 
-/* RDMSR and WRMSR share an exit code. */
-static struct opcode opcode_of(const struct vm_exit *exit)
-{
-	if (exit->code == SVM_EXIT_MSR)
-		return (struct opcode){2, {0x0f, exit->msr.write ? 0x30 : 0x32}};
-	if (exit->code < ARRAY_SIZE(opcodes))
-		return opcodes[exit->code];
-	return (struct opcode){0};
-}
-
 /* The length in bytes, or as for svm_fetch(). Something else there by now: #UD. */
-static int read_length(struct svm_vcpu *svm, struct opcode op)
+static int read_length(struct svm_vcpu *svm, const struct opcode *op)
 {
 	bool wide = svm_code_is_64bit(svm);
 	u32 at = 0, have = 0;
@@ -78,14 +76,14 @@ static int read_length(struct svm_vcpu *svm, struct opcode op)
 	for (;;) {
 		while (at < have && is_prefix(buf[at], wide))
 			at++;
-		if (at + op.length <= have || have == SVM_INSN_MAX)
+		if (at + op->length <= have || have == SVM_INSN_MAX)
 			break;
 		err = svm_fetch(svm, buf, &have);
 		if (err)
 			return err;
 	}
-	if (op.length && at + op.length <= have && !memcmp(buf + at, op.bytes, op.length))
-		return (int)(at + op.length);
+	if (at + op->length <= have && opcode_is(op, buf + at))
+		return (int)(at + op->length);
 	svm_queue_exception(svm, EXC_UD, false, 0);
 	return -EFAULT;
 }
@@ -93,14 +91,16 @@ static int read_length(struct svm_vcpu *svm, struct opcode op)
 /* Nearly always there are no prefixes, and the page was read before. */
 static int find_length(struct svm_vcpu *svm, const struct vm_exit *exit)
 {
-	struct opcode op = opcode_of(exit);
-	const u8 *code = svm_code_at_rip(svm, sizeof(op.bytes));
+	const struct opcode *op = opcode_of(exit);
+	const u8 *code = svm_code_at_rip(svm, sizeof(u32));
+	u32 word;
 
-	for (u32 i = 0; code && i < op.length; i++) {
-		if (code[i] != op.bytes[i])
-			code = NULL;
+	if (likely(code)) {
+		__builtin_memcpy(&word, code, sizeof(word));
+		if (op->length && !((word ^ op->bytes) << (32 - 8 * op->length)))
+			return (int)op->length;
 	}
-	return code && op.length ? op.length : read_length(svm, op);
+	return read_length(svm, op);
 }
 
 /* RIP moves; the shadow of STI ends with the instruction that it covered; TF traps after it. */

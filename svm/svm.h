@@ -42,10 +42,8 @@ struct svm_l1_asid {
 struct svm_code_page {
 	const u8 *va; /* of the page, or NULL */
 	u64 linear;
-	u64 cr0, cr3, cr4, efer;
+	u64 cr0, cr3, cr4, efer, cpl;
 	u64 ncr3; /* ~0: not under nested tables */
-	u8 cpl;
-	bool nested_nx;
 	u32 nr;
 	struct {
 		const u64 *entry;
@@ -80,6 +78,12 @@ struct svm_vcpu {
 static inline struct svm_vcpu *to_svm(struct vcpu *vcpu)
 {
 	return (struct svm_vcpu *)vcpu;
+}
+
+/* L2 runs under nested tables of L1's. */
+static inline bool svm_l2_is_nested(const struct svm_vcpu *svm)
+{
+	return svm->vcpu.guest_mode && svm->nested.ctl.nested_ctl & SVM_NP_ENABLE;
 }
 
 static inline struct mmu *svm_mmu(struct svm_vcpu *svm)
@@ -191,8 +195,6 @@ void svm_reset(struct svm_vcpu *svm);
 /* paging.c */
 /* The tables in force at the level that runs, with CR0.PG set: their root, and how to read them. */
 u64 svm_paging(const struct svm_vcpu *svm, struct pt_mode *mode);
-/* L2 runs under nested tables of L1's. */
-bool svm_l2_is_nested(const struct svm_vcpu *svm);
 /* Linear address to gpa for an access by the level that runs. 0; -EFAULT: see @w. */
 int __must_check svm_translate(struct svm_vcpu *svm, u64 linear, u32 access, struct pt_walk *w);
 /* How L1's own CR0, CR4 and EFER in @s say that its nested tables are to be read. */
