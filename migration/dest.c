@@ -35,6 +35,18 @@ static int out_of_order(struct migration_dest *d, const struct section *s, const
 			   what);
 }
 
+static int answer(struct migration_dest *d, enum verdict verdict, const char *text)
+{
+	struct wire_out out;
+
+	wire_out_init(&out, stream_writer_payload(&d->answers), d->answers.cap);
+	wire_put_u32(&out, verdict);
+	wire_put_u32(&out, 0);
+	wire_put_name(&out, text);
+	assert(!out.overflow);
+	return stream_write_section(&d->answers, SECTION_ANSWER, 0, out.len);
+}
+
 static int take_config(struct migration_dest *d, const struct section *s)
 {
 	char why[120] = "";
@@ -54,7 +66,7 @@ static int take_config(struct migration_dest *d, const struct section *s)
 	}
 	assert(d->states.ops->count(d->states.ctx) <= MIGRATION_MAX_STATES);
 	d->stage = DEST_MEMORY;
-	return 0;
+	return answer(d, VERDICT_READY, "");
 }
 
 /* The first round brings every page there is. */
@@ -209,18 +221,6 @@ static int take_verify(struct migration_dest *d, const struct section *s)
 	if (!err)
 		d->stage = DEST_END;
 	return err;
-}
-
-static int answer(struct migration_dest *d, enum verdict verdict, const char *text)
-{
-	struct wire_out out;
-
-	wire_out_init(&out, stream_writer_payload(&d->answers), d->answers.cap);
-	wire_put_u32(&out, verdict);
-	wire_put_u32(&out, 0);
-	wire_put_name(&out, text);
-	assert(!out.overflow);
-	return stream_write_section(&d->answers, SECTION_ANSWER, 0, out.len);
 }
 
 /* @s's own sequence number and bytes are not in the totals: they are of all before it. */

@@ -89,6 +89,10 @@ u32 migration_percent(const struct migration *m)
 	return m->info.resident ? (u32)(100 - missing * 100 / m->info.resident) : 100;
 }
 
+/*
+ * The destination comes first: whether it has room is known before the source is burdened with
+ * splitting and logging, and before that takes memory that the destination needs.
+ */
 static int setup(struct migration *m)
 {
 	int err;
@@ -99,6 +103,10 @@ static int setup(struct migration *m)
 	m->info.remaining = m->info.total;
 	m->ops->event(m->ctx, MIGRATION_SETUP);
 	err = migration_poll(m);
+	if (!err)
+		err = config_write(&m->out, &m->cfg);
+	if (!err)
+		err = migration_answer(m, VERDICT_READY);
 	if (err)
 		return err;
 	err = m->ops->log_start(m->ctx);
@@ -106,8 +114,7 @@ static int setup(struct migration *m)
 		return migration_fail(m, err, "dirty logging cannot start: error %d", -err);
 	m->logging = true;
 	m->info.setup_time_ns = m->ops->now_ns(m->ctx) - m->started_ns;
-	err = migration_poll(m);
-	return err ? err : config_write(&m->out, &m->cfg);
+	return migration_poll(m);
 }
 
 /* Figures of the round that has just ended. Microseconds keep the products small. */

@@ -5,6 +5,8 @@
  *
  *	source						destination
  *	CONFIG						makes the machine
+ *							ANSWER(READY) or ANSWER(FAILED)
+ *	(dirty logging is turned on)
  *	ROUND 1, RAM...  ROUND 2, RAM...		writes pages
  *	(the guest is paused)
  *	ROUND n (final), RAM..., STATE...		loads states
@@ -64,6 +66,6 @@ struct state_set {
 #define END_SIZE 32
 
 /* In SECTION_ANSWER: verdict:4 zero:4 text(name) */
-enum verdict { VERDICT_FAILED, VERDICT_VERIFIED, VERDICT_TAKEN };
+enum verdict { VERDICT_FAILED, VERDICT_READY, VERDICT_VERIFIED, VERDICT_TAKEN };
 #define ANSWER_TEXT_MAX 200
 #define ANSWER_MAX	(4 + 4 + 2 + ANSWER_TEXT_MAX)
