@@ -91,13 +91,13 @@ const char *svm_check_event(u64 event)
 	return "EVENTINJ type";
 }
 
+/* All eight at once: types 2 and 3, which have bit 1 without bit 2, and 8 and above are reserved.
+ */
 const char *svm_check_pat(u64 pat)
 {
-	for (u32 i = 0; i < 8; i++) {
-		u64 type = pat >> 8 * i & 0xff;
+	u64 bit1 = pat & 0x0202020202020202, bit2 = pat & 0x0404040404040404;
 
-		REFUSE(type > 7 || type == 2 || type == 3, "G_PAT type");
-	}
+	REFUSE(pat & 0xf8f8f8f8f8f8f8f8 || bit1 & ~(bit2 >> 1), "G_PAT type");
 	return NULL;
 }
 
@@ -126,50 +126,54 @@ const char *svm_check_control(const struct vmcb_control *c, const struct svm_lim
 	return why ? why : check_nested_paging(c, l, host_paging);
 }
 
-const char *svm_check_vmcb(const struct vmcb *v, const struct svm_limits *l, bool host_paging)
+const char *svm_check_vmcb(const struct vmcb_control *c, const struct vmcb_save *s,
+			   const struct svm_limits *l, bool host_paging)
 {
-	const char *why = svm_check_control(&v->control, l, host_paging);
+	const char *why = svm_check_control(c, l, host_paging);
 
 	if (!why)
-		why = svm_check_registers(&v->save, l);
-	if (!why && l->nested_paging && v->control.nested_ctl & SVM_NP_ENABLE)
-		why = svm_check_pat(v->save.g_pat);
+		why = svm_check_registers(s, l);
+	if (!why && l->nested_paging && c->nested_ctl & SVM_NP_ENABLE)
+		why = svm_check_pat(s->g_pat);
 	return why;
 }
 
 /* APM 2 15.5.1: VMRUN sign-extends the bases; the width is that of 4- or 5-level paging. */
-static u64 canonical(u64 base, bool la57)
+static inline void normalise_segment(struct vmcb_seg *seg, u32 shift)
 {
-	u32 shift = la57 ? 7 : 16;
+	seg->attrib &= SEG_ATTRIB_DEFINED;
+	seg->base = (u64)((s64)(seg->base << shift) >> shift);
+}
 
-	return (u64)((s64)(base << shift) >> shift);
+static u8 normalise_cpl(const struct vmcb_save *s)
+{
+	if (!(s->cr0 & CR0_PE))
+		return 0;
+	return s->rflags & RFLAGS_VM ? 3 : s->cpl & 3;
 }
 
 void svm_normalise_registers(struct vmcb_save *s)
 {
-	struct vmcb_seg *segs[] = {&s->es, &s->cs, &s->ss, &s->ds, &s->gdtr, &s->idtr};
-	bool la57 = s->cr4 & CR4_LA57;
+	u32 shift = s->cr4 & CR4_LA57 ? 7 : 16;
 
-	for (u32 i = 0; i < ARRAY_SIZE(segs); i++) {
-		segs[i]->attrib &= SEG_ATTRIB_DEFINED;
-		segs[i]->base = canonical(segs[i]->base, la57);
-	}
-	s->efer &= ~EFER_LMA;
-	if (s->efer & EFER_LME && s->cr0 & CR0_PG)
-		s->efer |= EFER_LMA;
+	normalise_segment(&s->es, shift);
+	normalise_segment(&s->cs, shift);
+	normalise_segment(&s->ss, shift);
+	normalise_segment(&s->ds, shift);
+	normalise_segment(&s->gdtr, shift);
+	normalise_segment(&s->idtr, shift);
 	s->cr0 = (s->cr0 & CR0_DEFINED) | CR0_ET;
 	s->rflags = (s->rflags & RFLAGS_DEFINED) | RFLAGS_FIXED;
-	if (s->efer & EFER_LMA)
+	s->efer &= ~EFER_LMA;
+	if (s->efer & EFER_LME && s->cr0 & CR0_PG) {
+		s->efer |= EFER_LMA;
 		s->rflags &= ~RFLAGS_VM;
-	else
+	} else {
 		s->cr3 = (u32)s->cr3;
+	}
 	if (!(s->efer & EFER_LMA) || !(s->cs.attrib & VMCB_SEG_L))
 		s->rip = (u32)s->rip;
-	s->cpl &= 3;
-	if (!(s->cr0 & CR0_PE))
-		s->cpl = 0;
-	else if (s->rflags & RFLAGS_VM)
-		s->cpl = 3;
+	s->cpl = normalise_cpl(s);
 	s->dr6 = (s->dr6 & ~BIT(12)) | DR6_INIT;
 	s->dr7 |= DR7_INIT;
 }

@@ -30,7 +30,8 @@ const char *svm_check_event(u64 event);
 /* The page attribute table, APM 2 15.25.4. */
 const char *svm_check_pat(u64 pat);
 /* All of the above, as VMRUN does it. */
-const char *svm_check_vmcb(const struct vmcb *v, const struct svm_limits *l, bool host_paging);
+const char *svm_check_vmcb(const struct vmcb_control *c, const struct vmcb_save *s,
+			   const struct svm_limits *l, bool host_paging);
 
 /*
  * Brings a checked state-save area into the form that no processor and no emulator takes

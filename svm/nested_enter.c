@@ -23,26 +23,31 @@ static void copy_words(void *to, const void *from, size_t len)
 	__asm__ volatile("rep movsq" : "+D"(to), "+S"(from), "+c"(words) : : "memory");
 }
 
-/* A private copy of all that VMRUN reads. 0, or -EFAULT when there is no memory, or only ROM. */
+/*
+ * A private copy of all that VMRUN reads, at once where it will be used: nothing looks at either
+ * place outside of guest mode. 0, or -EFAULT when there is no memory, or only ROM.
+ */
 static int copy_vmcb12(struct svm_vcpu *svm, u64 gpa)
 {
 	const struct vmcb *from = guest_page_read(svm_mmu(svm), gpa_to_gfn((gpa_t){gpa}));
-	struct vmcb *to = svm->vmcb12;
+	const struct vmcb_save *s;
+	struct vmcb_save *to = &svm->vmcb02->save;
 
 	if (!from || !svm_vmcb12_usable(svm, gpa))
 		return -EFAULT;
-	copy_words(&to->control, &from->control, offsetof(struct vmcb_control, vmsa));
-	copy_words(&to->save.es, &from->save.es, offsetof(struct vmcb_save, fs));
-	copy_words(&to->save.gdtr, &from->save.gdtr, sizeof(struct vmcb_seg));
-	copy_words(&to->save.idtr, &from->save.idtr, sizeof(struct vmcb_seg));
-	to->save.cpl = READ_ONCE(from->save.cpl);
-	to->save.efer = READ_ONCE(from->save.efer);
-	copy_words(&to->save.cr4, &from->save.cr4,
+	copy_words(&svm->nested.ctl, &from->control, offsetof(struct vmcb_control, vmsa));
+	s = &from->save;
+	copy_words(&to->es, &s->es, offsetof(struct vmcb_save, fs));
+	copy_words(&to->gdtr, &s->gdtr, sizeof(struct vmcb_seg));
+	copy_words(&to->idtr, &s->idtr, sizeof(struct vmcb_seg));
+	copy_words(&to->cr4, &s->cr4,
 		   offsetof(struct vmcb_save, reserved_180) - offsetof(struct vmcb_save, cr4));
-	to->save.rsp = READ_ONCE(from->save.rsp);
-	to->save.rax = READ_ONCE(from->save.rax);
-	to->save.cr2 = READ_ONCE(from->save.cr2);
-	to->save.g_pat = READ_ONCE(from->save.g_pat);
+	to->cpl = READ_ONCE(s->cpl);
+	to->efer = READ_ONCE(s->efer);
+	to->rsp = READ_ONCE(s->rsp);
+	to->rax = READ_ONCE(s->rax);
+	to->cr2 = READ_ONCE(s->cr2);
+	to->g_pat = READ_ONCE(s->g_pat);
 	return 0;
 }
 
@@ -61,6 +66,28 @@ static enum nested_result vmrun_invalid(struct svm_vcpu *svm, u64 gpa, const cha
 }
 
 /*
+ * The usual VMRUN: the same tables, read the same way, with nothing to bring up to date. A root
+ * that is zapped after this look is noticed by the next fault under it, which makes another.
+ */
+static bool root_is_loaded(const struct nested_mmu *n, const struct pt_mode *mode, u64 root)
+{
+	return n->root && !n->root->role.invalid && n->root_gpa.v == root &&
+	       n->mode.fmt == mode->fmt && n->mode.nx == mode->nx && n->mode.pse == mode->pse;
+}
+
+static int load_nested_root(struct svm_vcpu *svm, bool sync)
+{
+	struct pt_mode mode = svm_nested_mode(&svm->vmcb01->save);
+	u64 low = mode.fmt->id == PT_FMT_PAE ? 0x1f : PAGE_SIZE - 1;
+	u64 root = svm->nested.ctl.ncr3 & ~low;
+	struct nested_mmu *n = &svm->vcpu.nested;
+
+	if (!sync && root_is_loaded(n, &mode, root))
+		return 0;
+	return nested_mmu_load(svm_mmu(svm), n, &mode, (gpa_t){root}, sync);
+}
+
+/*
  * APM 2 15.16.1: what L1 may rely on after VMRUN is that translations of an ASID that is new or
  * flushed are made anew. That, and another nCR3, is when the shadow is compared with its tables.
  */
@@ -76,17 +103,10 @@ int svm_nested_load_root(struct svm_vcpu *svm, bool sync)
 		a->asid.tag.must_flush = true;
 		a->synced = false;
 	}
-	if (np) {
-		struct pt_mode mode = svm_nested_mode(&svm->vmcb01->save);
-		u64 mask = mode.fmt->id == PT_FMT_PAE ? ~0x1full : PAGE_MASK;
-
-		err = mmu_enable_nested(svm_mmu(svm));
-		if (!err)
-			err = nested_mmu_load(svm_mmu(svm), &vcpu->nested, &mode,
-					      (gpa_t){c->ncr3 & mask}, sync || !a->synced);
-	} else if (vcpu->nested.root) {
+	if (np)
+		err = load_nested_root(svm, sync || !a->synced);
+	else if (vcpu->nested.root)
 		nested_mmu_unload(svm_mmu(svm), &vcpu->nested);
-	}
 	if (err)
 		return err;
 	a->synced = true;
@@ -123,34 +143,6 @@ void svm_nested_merge_control(struct svm_vcpu *svm)
 	c->exit_int_info = 0;
 }
 
-static void merge_registers(struct svm_vcpu *svm)
-{
-	struct vmcb_save *to = &svm->vmcb02->save;
-	const struct vmcb_save *from = &svm->vmcb12->save;
-
-	to->es = from->es;
-	to->cs = from->cs;
-	to->ss = from->ss;
-	to->ds = from->ds;
-	to->gdtr = from->gdtr;
-	to->idtr = from->idtr;
-	to->cpl = from->cpl;
-	to->efer = from->efer;
-	to->cr0 = from->cr0;
-	to->cr2 = from->cr2;
-	to->cr3 = from->cr3;
-	to->cr4 = from->cr4;
-	to->dr6 = from->dr6;
-	to->dr7 = from->dr7;
-	to->rflags = from->rflags;
-	to->rip = from->rip;
-	to->rsp = from->rsp;
-	to->rax = from->rax;
-	to->g_pat =
-		svm->nested.ctl.nested_ctl & SVM_NP_ENABLE ? from->g_pat : svm->vmcb01->save.g_pat;
-	svm_normalise_registers(to);
-}
-
 /* Cannot fail: the root is loaded and vmcb12's copy was checked. */
 static void commit(struct svm_vcpu *svm, u64 gpa)
 {
@@ -161,7 +153,10 @@ static void commit(struct svm_vcpu *svm, u64 gpa)
 	svm->nested.gif = 1;
 	svm->nested.run_pending = 1;
 	svm_nested_merge_control(svm);
-	merge_registers(svm);
+	svm_normalise_registers(&svm->vmcb02->save);
+	/* Without nested paging there is one PAT, the machine's. */
+	if (!svm_l2_is_nested(svm))
+		svm->vmcb02->save.g_pat = svm->vmcb01->save.g_pat;
 	svm_registers_from_vmcb(svm);
 	if (event & SVM_EVENT_VALID)
 		svm_event_decode(&vcpu->pending, event);
@@ -192,7 +187,8 @@ enum nested_result svm_vmrun(struct svm_vcpu *svm, const struct vm_exit *exit)
 	}
 	if (svm_skip(vcpu, exit))
 		return NESTED_DONE;
-	why = svm_check_vmcb(svm->vmcb12, &svm_host.limits, svm->vmcb01->save.cr0 & CR0_PG);
+	why = svm_check_vmcb(&svm->nested.ctl, &svm->vmcb02->save, &svm_host.limits,
+			     svm->vmcb01->save.cr0 & CR0_PG);
 	if (!why && svm->vmcb01->save.cr4 & ~svm_host.limits.cr4_allowed)
 		why = "L1's CR4 has bits that are not offered";
 	if (why)
@@ -201,7 +197,6 @@ enum nested_result svm_vmrun(struct svm_vcpu *svm, const struct vm_exit *exit)
 	vcpu->pending.type = EVENT_NONE; /* L1's single-step trap does not reach L2 */
 	svm_window_close(svm);
 	svm_registers_to_vmcb(svm);
-	copy_words(&svm->nested.ctl, &svm->vmcb12->control, offsetof(struct vmcb_control, vmsa));
 	flush_as_asked(svm);
 	if (svm_nested_load_root(svm, false)) {
 		vm_end(vcpu->vm, -ENOMEM, "VMRUN: out of memory for the nested tables");

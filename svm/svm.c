@@ -112,8 +112,6 @@ static void svm_vcpu_free(struct vcpu *vcpu)
 		env_page_free(svm->vmcb01);
 	if (svm->vmcb02)
 		env_page_free(svm->vmcb02);
-	if (svm->vmcb12)
-		env_page_free(svm->vmcb12);
 	if (vcpu->fpu)
 		env_page_free(vcpu->fpu);
 	env_free(svm);

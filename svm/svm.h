@@ -57,7 +57,6 @@ struct svm_vcpu {
 	struct vmcb *vmcb; /* the one that runs: vmcb01 or vmcb02 */
 	struct svm_asid *asid;
 	struct vmcb *vmcb01, *vmcb02;
-	struct vmcb *vmcb12; /* a private copy of L1's, taken at VMRUN */
 	struct svm_asid asid01;
 
 	bool window;	    /* V_IRQ in the current VMCB is L0's, to learn of an open window */

@@ -83,8 +83,7 @@ int svm_vmcb_create(struct svm_vcpu *svm)
 {
 	svm->vmcb01 = env_page_alloc();
 	svm->vmcb02 = env_page_alloc();
-	svm->vmcb12 = env_page_alloc();
-	if (!svm->vmcb01 || !svm->vmcb02 || !svm->vmcb12)
+	if (!svm->vmcb01 || !svm->vmcb02)
 		return -ENOMEM;
 	init_control(svm, &svm->vmcb01->control);
 	return 0;

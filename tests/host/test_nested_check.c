@@ -154,6 +154,11 @@ static const struct row rows[] = {
 	{"reserved area", 0x018, 8, ~0ull, NULL},
 };
 
+static const char *check_vmcb(const struct vmcb *v, const struct svm_limits *l, bool host_paging)
+{
+	return svm_check_vmcb(&v->control, &v->save, l, host_paging);
+}
+
 static void check(const char *what, const char *got, const char *want)
 {
 	if (!got != !want || (got && strcmp(got, want)))
@@ -169,7 +174,7 @@ static void test_table(void **state)
 	for (u32 i = 0; i < ARRAY_SIZE(rows); i++) {
 		make_good(v);
 		put(v, rows[i].offset, rows[i].size, rows[i].value);
-		check(rows[i].what, svm_check_vmcb(v, &limits, true), rows[i].want);
+		check(rows[i].what, check_vmcb(v, &limits, true), rows[i].want);
 	}
 	free(v);
 }
@@ -182,29 +187,29 @@ static void test_combinations(void **state)
 
 	(void)state;
 	make_good(v);
-	check("NP without the host's paging", svm_check_vmcb(v, &limits, false),
+	check("NP without the host's paging", check_vmcb(v, &limits, false),
 	      "NP_ENABLE without the host's CR0.PG");
 	put(v, 0x090, 8, 0);
-	check("no NP without the host's paging", svm_check_vmcb(v, &limits, false), NULL);
+	check("no NP without the host's paging", check_vmcb(v, &limits, false), NULL);
 	put(v, 0x0b0, 8, ~0ull);
 	put(v, SAVE + 0x268, 8, ~0ull);
-	check("nCR3 and G_PAT do not count without NP", svm_check_vmcb(v, &limits, true), NULL);
+	check("nCR3 and G_PAT do not count without NP", check_vmcb(v, &limits, true), NULL);
 
 	make_good(v);
 	put(v, SAVE + 0x0d0, 8, 0x1000);
 	put(v, SAVE + 0x148, 8, 0);
 	put(v, SAVE + 0x012, 2, 0x69b);
 	put(v, SAVE + 0x150, 8, 1ull << 63);
-	check("none of long mode's rules in 32-bit paging", svm_check_vmcb(v, &limits, true), NULL);
+	check("none of long mode's rules in 32-bit paging", check_vmcb(v, &limits, true), NULL);
 	put(v, SAVE + 0x158, 8, 0x80000010);
-	check("paged real mode is allowed", svm_check_vmcb(v, &limits, true), NULL);
+	check("paged real mode is allowed", check_vmcb(v, &limits, true), NULL);
 
 	old.flush_by_asid = false;
 	make_good(v);
 	put(v, 0x05c, 1, 3);
-	check("TLB_CONTROL 3", svm_check_vmcb(v, &old, true), "TLB_CONTROL without flush by ASID");
+	check("TLB_CONTROL 3", check_vmcb(v, &old, true), "TLB_CONTROL without flush by ASID");
 	put(v, 0x05c, 1, 1);
-	check("TLB_CONTROL 1", svm_check_vmcb(v, &old, true), NULL);
+	check("TLB_CONTROL 1", check_vmcb(v, &old, true), NULL);
 	free(v);
 }
 
@@ -219,16 +224,16 @@ static void test_bits(void **state)
 
 		make_good(v);
 		put(v, SAVE + 0x148, 8, 0x20 | mask);
-		assert_int_equal(!!svm_check_vmcb(v, &limits, true), !(limits.cr4_allowed & mask));
+		assert_int_equal(!!check_vmcb(v, &limits, true), !(limits.cr4_allowed & mask));
 		make_good(v);
 		put(v, SAVE + 0x0d0, 8, 0x1500 | mask);
-		assert_int_equal(!!svm_check_vmcb(v, &limits, true), !(EFER_OK & mask));
+		assert_int_equal(!!check_vmcb(v, &limits, true), !(EFER_OK & mask));
 		make_good(v);
 		put(v, SAVE + 0x150, 8, mask);
-		assert_int_equal(!!svm_check_vmcb(v, &limits, true), bit >= MAXPHYADDR);
+		assert_int_equal(!!check_vmcb(v, &limits, true), bit >= MAXPHYADDR);
 		make_good(v);
 		put(v, SAVE + 0x160, 8, mask);
-		assert_int_equal(!!svm_check_vmcb(v, &limits, true), bit >= 32);
+		assert_int_equal(!!check_vmcb(v, &limits, true), bit >= 32);
 	}
 	free(v);
 }
