@@ -135,9 +135,6 @@ void svm_run(struct vcpu *vcpu, struct vm_exit *exit)
 	/* A fault, or another task, may have put another root in place of one that was zapped. */
 	if (vcpu->guest_mode && vcpu->nested.root)
 		svm->vmcb->control.ncr3 = nested_mmu_root(&vcpu->nested).v;
-	/* A fault under a root that was zapped has made another. */
-	if (svm_l2_is_nested(svm))
-		svm->vmcb->control.ncr3 = nested_mmu_root(&vcpu->nested).v;
 	svm_asid_enter(svm, cpu);
 	svm_registers_to_vmcb(svm);
 
