@@ -15,6 +15,7 @@
 #include "kernel/trap.h"
 
 struct bootinfo bootinfo;
+u64 boot_tsc;
 
 void boot_main(u32 magic, u32 info);
 
@@ -46,6 +47,7 @@ static void read_params(void)
 
 void boot_main(u32 magic, u32 info)
 {
+	boot_tsc = rdtsc();
 	params_init(&params);
 	percpu_init_boot();
 	trap_init();

@@ -5,6 +5,7 @@
 #include "devices/multiboot1.h"
 #include "kernel/console.h"
 #include "kernel/kmem.h"
+#include "kernel/params.h"
 #include "kernel/platform.h"
 #include "kernel/vm.h"
 #include "lib/printf.h"
@@ -31,9 +32,12 @@ static int add_devices(struct vm *vm, struct platform *p)
 		{UART_PORT, UART_PORTS, &p->uart, uart_in, uart_out},
 		{TESTDEV_PORT, TESTDEV_PORTS, &p->testdev, testdev_in, testdev_out},
 		{EXIT_PORT, EXIT_PORTS, vm, exit_port_in, exit_port_out},
+		{BENCHDEV_PORT, BENCHDEV_PORTS, &p->benchdev, benchdev_in, benchdev_out},
 	};
+	/* The last one only for those who measure. */
+	size_t n = params.bench ? ARRAY_SIZE(devices) : ARRAY_SIZE(devices) - 1;
 
-	for (size_t i = 0; i < ARRAY_SIZE(devices); i++) {
+	for (size_t i = 0; i < n; i++) {
 		int err = vm_add_pio(vm, &devices[i]);
 
 		if (err)
@@ -51,6 +55,7 @@ int platform_create(struct vm *vm)
 	vm->devices = p;
 	uart_init(&p->uart, show_line, vm);
 	testdev_init(&p->testdev, vm);
+	benchdev_init(&p->benchdev, vm);
 	return add_devices(vm, p);
 }
 

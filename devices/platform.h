@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "devices/benchdev.h"
 #include "devices/testdev.h"
 #include "devices/uart.h"
 
@@ -15,4 +16,5 @@ struct vm;
 struct platform {
 	struct uart uart;
 	struct testdev testdev;
+	struct benchdev benchdev; /* with bench=on */
 };

@@ -73,3 +73,5 @@ int __must_check bootinfo_parse(struct bootinfo *info, const void *block, size_t
 
 /* The machine's own, filled by boot/main.c before kernel_main; constant from then on. */
 extern struct bootinfo bootinfo;
+/* The time-stamp counter as the image began. Constant after that. */
+extern u64 boot_tsc;

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: MIT
+/* Single exits and round trips of L1 and L2. */
+#include "guests/bench.h"
+
+#define WARM   100ul
+#define ITEMS  20000ul
+#define REGION (256ul << 20) /* where L2 has memory to be mapped */
+#define PAGES  16384ul
+
+/* Twice: the first time brings what is read and decoded once. */
+#define MEASURE(name, loop, ...)            \
+	do {                                \
+		loop(WARM, ##__VA_ARGS__);  \
+		bench_begin();              \
+		loop(ITEMS, ##__VA_ARGS__); \
+		bench_end(name, ITEMS);     \
+	} while (0)
+
+void bench_exits(void)
+{
+	const char *missing = svm_enable();
+	u64 vmcb = (u64)pages_alloc(1);
+
+	if (missing)
+		die("%s", missing);
+	MEASURE("l1_cpuid", bench_cpuid);
+	MEASURE("l1_vmmcall", bench_vmmcall);
+	MEASURE("l1_out", bench_out80);
+	bench_vmsave(1, vmcb);
+	MEASURE("l1_vmload", bench_vmload, vmcb);
+	MEASURE("l1_vmsave", bench_vmsave, vmcb);
+	MEASURE("l1_invlpga", bench_invlpga, REGION, 1u);
+}
+
+static void round_trips(void)
+{
+	u64 vmcb = (u64)l2.v.vmcb;
+
+	l2.v.vmcb->save.rip = (u64)bench_l2_vmmcall;
+	bench_vmrun_many(vmcb, WARM);
+	bench_begin();
+	bench_vmrun_many(vmcb, ITEMS);
+	bench_end("l2_vmmcall", ITEMS);
+	bench_switch_many(vmcb, WARM, (u64)l2.v.host);
+	bench_begin();
+	bench_switch_many(vmcb, ITEMS, (u64)l2.v.host);
+	bench_end("l2_switch", ITEMS);
+}
+
+static void l2_cpuid(void)
+{
+	bench_l2_run(bench_l2_cpuid, WARM, 0);
+	bench_begin();
+	bench_l2_run(bench_l2_cpuid, ITEMS, 0);
+	bench_end("l2_cpuid", ITEMS);
+}
+
+/* Memory that L1 has mapped for L2, but that L2 has not touched. */
+static void fill(void)
+{
+	bench_l2_map_4k(REGION, SIZE_2M + PAGES * PAGE_SIZE);
+	bench_l2_run(bench_l2_write, REGION, PT_ENTRIES);
+	bench_begin();
+	bench_l2_run(bench_l2_write, REGION + SIZE_2M, PAGES);
+	bench_end("l2_fill", PAGES);
+}
+
+static void map(u64 *leaves, u64 first, u64 start, u64 pages)
+{
+	l2.v.vmcb->save.rip = (u64)bench_l2_write;
+	bench_vmrun_map((u64)l2.v.vmcb, start, pages, leaves, first);
+	if (l2.v.vmcb->control.exit_code != SVM_EXIT_VMMCALL)
+		die("L2's exit has the code 0x%lx", l2.v.vmcb->control.exit_code);
+}
+
+/* Memory that L1 maps when L2 touches it. */
+static void demand(void)
+{
+	u64 first = 2 * REGION;
+	u64 *leaves = bench_l2_leaf_tables(first, SIZE_2M + PAGES * PAGE_SIZE);
+
+	map(leaves, first, first, PT_ENTRIES);
+	bench_begin();
+	map(leaves, first, first + SIZE_2M, PAGES);
+	bench_end("l2_npf", PAGES);
+}
+
+void bench_nested(void)
+{
+	bench_l2_init();
+	round_trips();
+	l2_cpuid();
+	fill();
+	demand();
+}
