@@ -82,7 +82,10 @@ static void audit_rights(struct audit *a, const struct leaf *l)
 
 static void audit_leaf(struct mmu *mmu, struct audit *a, u64 gfn, u64 spte, int level)
 {
-	struct leaf l = {.mmu = mmu, .gfn = gfn, .spte = spte, .level = level,
+	struct leaf l = {.mmu = mmu,
+			 .gfn = gfn,
+			 .spte = spte,
+			 .level = level,
 			 .slot = memslot_find(mmu, (gfn_t){gfn})};
 
 	if (level > PG_LEVEL_1G) {

@@ -9,7 +9,7 @@
 #include "mmu/mmu.h"
 
 struct audit {
-	u64 checked;  /* entries looked at */
+	u64 checked; /* entries looked at */
 	u64 errors;
 	u64 leaves[MMU_TREE_NR][3];
 	u64 tdp_tables, nx_splits, shadow_pages, rmap_descs, rmap_entries;

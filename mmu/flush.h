@@ -13,8 +13,8 @@
 struct mmu;
 
 struct flush_batch {
-	u32 owed;	   /* BIT(MMU_TREE_*) */
-	void *free_pages;  /* page-table pages, linked through their first word */
+	u32 owed;	  /* BIT(MMU_TREE_*) */
+	void *free_pages; /* page-table pages, linked through their first word */
 };
 
 #define FLUSH_BATCH_INIT ((struct flush_batch){0})

@@ -66,8 +66,9 @@ int guest_read_entry(struct mmu *mmu, gpa_t gpa, u64 *entry, int size)
 }
 
 /*
- * Takes mmu_lock for a write to @gfn: for reading, so that neither tracking nor the dirty log change
- * under it; for writing when the gfn is tracked, and then ends the tracking. True: for writing.
+ * Takes mmu_lock for a write to @gfn: for reading, so that neither tracking nor the dirty log
+ * change under it; for writing when the gfn is tracked, and then ends the tracking. True: for
+ * writing.
  */
 static bool lock_for_write(struct mmu *mmu, struct memslot *slot, gfn_t gfn, struct flush_batch *b)
 {
@@ -143,7 +144,7 @@ static bool exchange(void *p, u64 old, u64 new, int size)
 	u32 old32 = (u32)old;
 
 	if (size == 4)
-		return __atomic_compare_exchange_n((u32 *)p, &old32, (u32)new, false,
+		return __atomic_compare_exchange_n((u32 *)p, &old32, (u32) new, false,
 						   __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
 	return __atomic_compare_exchange_n((u64 *)p, &old, new, false, __ATOMIC_SEQ_CST,
 					   __ATOMIC_SEQ_CST);

@@ -209,7 +209,8 @@ int memslot_max_level(const struct mmu *mmu, const struct memslot *slot, gfn_t g
 	memslot_hpa(slot, gfn, &level);
 	level = MIN(level, mmu->cfg.max_leaf_level);
 	while (level > PG_LEVEL_4K &&
-	       READ_ONCE(slot->disallow_lpage[level - PG_LEVEL_2M][memslot_index(slot, gfn, level)]))
+	       READ_ONCE(
+		       slot->disallow_lpage[level - PG_LEVEL_2M][memslot_index(slot, gfn, level)]))
 		level--;
 	return level;
 }

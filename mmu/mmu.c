@@ -53,8 +53,7 @@ static int report_leaks(const struct mmu *mmu)
 	leaks += report_leak("shadow pages on the recency list", !list_empty(&mmu->shadow_lru));
 	leaks += report_leak("shadow pages out of sync", !list_empty(&mmu->shadow_unsync));
 	for (int i = 0; i < 1 << SHADOW_HASH_BITS; i++)
-		leaks += report_leak("shadow pages in the hash",
-				     !list_empty(&mmu->shadow_hash[i]));
+		leaks += report_leak("shadow pages in the hash", !list_empty(&mmu->shadow_hash[i]));
 	return leaks;
 }
 

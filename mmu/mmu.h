@@ -24,18 +24,18 @@ struct mmu_stats {
 	u64 pages[MMU_TREE_NR][3]; /* leaf SPTEs present: pages_4k, pages_2m, pages_1g */
 	u64 pf_fixed, pf_spurious, pf_emulate;
 	u64 nested_pf_fixed, nested_pf_reflected;
-	u64 tdp_pages;		   /* page-table pages of the TDP tree, roots left out */
-	u64 mmu_shadow_pages;	   /* shadow pages that count against the limit */
+	u64 tdp_pages;	      /* page-table pages of the TDP tree, roots left out */
+	u64 mmu_shadow_pages; /* shadow pages that count against the limit */
 	u64 mmu_shadow_zapped, mmu_cache_miss, mmu_recycled, mmu_pte_write, mmu_unsync;
 	u64 mmu_synced, mmu_sync_dropped;
-	u64 rmap_descs;		   /* descriptors in use, parent links included */
+	u64 rmap_descs; /* descriptors in use, parent links included */
 	u64 nx_lpage_splits;
 	u64 remote_tlb_flush;
-	u64 split[MMU_TREE_NR][2];  /* eager: [0] 2M to 4K, [1] 1G to 2M */
+	u64 split[MMU_TREE_NR][2];    /* eager: [0] 2M to 4K, [1] 1G to 2M */
 	u64 fault_split[MMU_TREE_NR]; /* huge pages given up by a write fault while logging */
 	u64 split_enospc, split_enomem;
 	u64 recovered[MMU_TREE_NR][2]; /* joined again: [0] to 2M, [1] to 1G */
-	u64 dirty_faults;	   /* write faults taken only for the dirty log */
+	u64 dirty_faults;	       /* write faults taken only for the dirty log */
 };
 
 struct mmu_config {

@@ -49,7 +49,7 @@ static bool recover_one(struct mmu *mmu, gfn_t gfn, struct flush_batch *b)
 	for (int level = PG_LEVEL_2M; level <= PG_LEVEL_1G; level++) {
 		struct tdp_iter it;
 
-		tdp_for_each(it, mmu, level, gfn.v, gfn.v + 1)
+		tdp_for_each (it, mmu, level, gfn.v, gfn.v + 1)
 			if (it.level == level && spte_is_table(mmu, it.old, level))
 				joined |= tdp_join_spte(&it, true, b);
 	}

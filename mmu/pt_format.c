@@ -22,34 +22,73 @@
 #define EPT_A	    BIT(8)
 #define EPT_D	    BIT(9)
 
-#define LEAF_4K_2M	(BIT(1) | BIT(2))
-#define LEAF_4K_2M_1G	(LEAF_4K_2M | BIT(3))
+#define LEAF_4K_2M    (BIT(1) | BIT(2))
+#define LEAF_4K_2M_1G (LEAF_4K_2M | BIT(3))
 
-#define X86_BITS                                                                                   \
-	.present = X86_P, .write = X86_W, .user = X86_U, .accessed = X86_A, .dirty = X86_D,        \
+#define X86_BITS                                                                            \
+	.present = X86_P, .write = X86_W, .user = X86_U, .accessed = X86_A, .dirty = X86_D, \
 	.huge = X86_PS
-#define EPT_BITS                                                                                   \
-	.present = EPT_R | EPT_W | EPT_X, .read = EPT_R, .write = EPT_W, .exec = EPT_X,            \
-	.accessed = EPT_A, .dirty = EPT_D, .huge = EPT_PS, .addr_mask = ADDR_52,                   \
+#define EPT_BITS                                                                        \
+	.present = EPT_R | EPT_W | EPT_X, .read = EPT_R, .write = EPT_W, .exec = EPT_X, \
+	.accessed = EPT_A, .dirty = EPT_D, .huge = EPT_PS, .addr_mask = ADDR_52,        \
 	.leaf_type = EPT_TYPE_WB
 
 const struct pt_format pt_formats[PT_FMT_NR] = {
-	[PT_FMT_32] = {.name = "32-bit", .id = PT_FMT_32, .levels = 2, .entry_size = 4,
-		       .index_bits = 10, .root_bits = 10, .leaf_levels = LEAF_4K_2M, X86_BITS,
+	[PT_FMT_32] = {.name = "32-bit",
+		       .id = PT_FMT_32,
+		       .levels = 2,
+		       .entry_size = 4,
+		       .index_bits = 10,
+		       .root_bits = 10,
+		       .leaf_levels = LEAF_4K_2M,
+		       X86_BITS,
 		       .addr_mask = GENMASK(31, 12)},
-	[PT_FMT_PAE] = {.name = "PAE", .id = PT_FMT_PAE, .levels = 3, .entry_size = 8,
-			.index_bits = 9, .root_bits = 2, .leaf_levels = LEAF_4K_2M, X86_BITS,
-			.nx = X86_NX, .addr_mask = ADDR_52},
-	[PT_FMT_LONG4] = {.name = "4-level", .id = PT_FMT_LONG4, .levels = 4, .entry_size = 8,
-			  .index_bits = 9, .root_bits = 9, .leaf_levels = LEAF_4K_2M_1G, X86_BITS,
-			  .nx = X86_NX, .addr_mask = ADDR_52},
-	[PT_FMT_LONG5] = {.name = "5-level", .id = PT_FMT_LONG5, .levels = 5, .entry_size = 8,
-			  .index_bits = 9, .root_bits = 9, .leaf_levels = LEAF_4K_2M_1G, X86_BITS,
-			  .nx = X86_NX, .addr_mask = ADDR_52},
-	[PT_FMT_EPT4] = {.name = "EPT 4-level", .id = PT_FMT_EPT4, .levels = 4, .entry_size = 8,
-			 .index_bits = 9, .root_bits = 9, .leaf_levels = LEAF_4K_2M_1G, EPT_BITS},
-	[PT_FMT_EPT5] = {.name = "EPT 5-level", .id = PT_FMT_EPT5, .levels = 5, .entry_size = 8,
-			 .index_bits = 9, .root_bits = 9, .leaf_levels = LEAF_4K_2M_1G, EPT_BITS},
+	[PT_FMT_PAE] = {.name = "PAE",
+			.id = PT_FMT_PAE,
+			.levels = 3,
+			.entry_size = 8,
+			.index_bits = 9,
+			.root_bits = 2,
+			.leaf_levels = LEAF_4K_2M,
+			X86_BITS,
+			.nx = X86_NX,
+			.addr_mask = ADDR_52},
+	[PT_FMT_LONG4] = {.name = "4-level",
+			  .id = PT_FMT_LONG4,
+			  .levels = 4,
+			  .entry_size = 8,
+			  .index_bits = 9,
+			  .root_bits = 9,
+			  .leaf_levels = LEAF_4K_2M_1G,
+			  X86_BITS,
+			  .nx = X86_NX,
+			  .addr_mask = ADDR_52},
+	[PT_FMT_LONG5] = {.name = "5-level",
+			  .id = PT_FMT_LONG5,
+			  .levels = 5,
+			  .entry_size = 8,
+			  .index_bits = 9,
+			  .root_bits = 9,
+			  .leaf_levels = LEAF_4K_2M_1G,
+			  X86_BITS,
+			  .nx = X86_NX,
+			  .addr_mask = ADDR_52},
+	[PT_FMT_EPT4] = {.name = "EPT 4-level",
+			 .id = PT_FMT_EPT4,
+			 .levels = 4,
+			 .entry_size = 8,
+			 .index_bits = 9,
+			 .root_bits = 9,
+			 .leaf_levels = LEAF_4K_2M_1G,
+			 EPT_BITS},
+	[PT_FMT_EPT5] = {.name = "EPT 5-level",
+			 .id = PT_FMT_EPT5,
+			 .levels = 5,
+			 .entry_size = 8,
+			 .index_bits = 9,
+			 .root_bits = 9,
+			 .leaf_levels = LEAF_4K_2M_1G,
+			 EPT_BITS},
 };
 
 static bool is_ept(const struct pt_format *fmt)

@@ -24,7 +24,7 @@
 #define ACC_WRITE BIT(1)
 #define ACC_EXEC  BIT(2)
 #define ACC_USER  BIT(3)
-#define ACC_ALL   (ACC_READ | ACC_WRITE | ACC_EXEC | ACC_USER)
+#define ACC_ALL	  (ACC_READ | ACC_WRITE | ACC_EXEC | ACC_USER)
 
 enum pt_format_id {
 	PT_FMT_32,    /* 2 levels of 4-byte entries, 4M pages with CR4.PSE; APM 2 5.2 */
@@ -40,21 +40,21 @@ struct pt_format {
 	const char *name;
 	enum pt_format_id id;
 	u8 levels;
-	u8 entry_size;	  /* bytes: 4 or 8 */
-	u8 index_bits;	  /* of a full table: 9, or 10 for 4-byte entries */
-	u8 root_bits;	  /* index bits of the top level (PAE: 2) */
-	u8 leaf_levels;	  /* bit n: an entry at level n may be a leaf */
-	u64 present;	  /* present when any of these bits is set */
-	u64 read;	  /* bit that grants reading; 0: whatever is present is readable */
+	u8 entry_size;	/* bytes: 4 or 8 */
+	u8 index_bits;	/* of a full table: 9, or 10 for 4-byte entries */
+	u8 root_bits;	/* index bits of the top level (PAE: 2) */
+	u8 leaf_levels; /* bit n: an entry at level n may be a leaf */
+	u64 present;	/* present when any of these bits is set */
+	u64 read;	/* bit that grants reading; 0: whatever is present is readable */
 	u64 write;
-	u64 user;	  /* 0: the format has no such notion, everything is user */
-	u64 exec;	  /* bit that grants execution, or 0 */
-	u64 nx;		  /* bit that forbids execution, or 0 */
+	u64 user; /* 0: the format has no such notion, everything is user */
+	u64 exec; /* bit that grants execution, or 0 */
+	u64 nx;	  /* bit that forbids execution, or 0 */
 	u64 accessed;
 	u64 dirty;
-	u64 huge;	  /* marks a leaf above level 1 */
-	u64 addr_mask;	  /* bits of an entry that may hold an address, at the widest */
-	u64 leaf_type;	  /* what each leaf of our own carries besides: EPT's write-back type */
+	u64 huge;      /* marks a leaf above level 1 */
+	u64 addr_mask; /* bits of an entry that may hold an address, at the widest */
+	u64 leaf_type; /* what each leaf of our own carries besides: EPT's write-back type */
 };
 
 extern const struct pt_format pt_formats[PT_FMT_NR];

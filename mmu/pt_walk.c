@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * The walk of a guest's page tables. It first reads its way down to the leaf and decides; only an
- * access that is granted sets A and D, and if the guest changed an entry meanwhile all starts again.
+ * access that is granted sets A and D, and if the guest changed an entry meanwhile all starts
+ * again.
  */
 #include "mmu/pt_walk.h"
 
@@ -152,7 +153,8 @@ static u64 ad_bits(const struct walker *k, int level)
 	return fmt->accessed;
 }
 
-/* 0, -EAGAIN when an entry is no longer what was read, -EFAULT when @translate refuses the write. */
+/* 0, -EAGAIN when an entry is no longer what was read, -EFAULT when @translate refuses the write.
+ */
 static int set_accessed_dirty(struct walker *k)
 {
 	struct pt_walk *w = k->w;
@@ -199,8 +201,8 @@ static int walk(struct walker *k)
 int pt_walk(struct mmu *mmu, const struct pt_mode *mode, gpa_t root, u64 addr, u32 access,
 	    struct pt_walk *w)
 {
-	struct walker k = {.mmu = mmu, .mode = mode, .root = root.v, .addr = addr, .access = access,
-			   .w = w};
+	struct walker k = {
+		.mmu = mmu, .mode = mode, .root = root.v, .addr = addr, .access = access, .w = w};
 
 	return walk(&k);
 }
@@ -208,8 +210,14 @@ int pt_walk(struct mmu *mmu, const struct pt_mode *mode, gpa_t root, u64 addr, u
 int pt_walk_nested(struct mmu *mmu, const struct pt_mode *mode, u64 root, u64 addr, u32 access,
 		   pt_translate_fn translate, void *ctx, struct pt_walk *w)
 {
-	struct walker k = {.mmu = mmu, .mode = mode, .root = root, .addr = addr, .access = access,
-			   .translate = translate, .ctx = ctx, .w = w};
+	struct walker k = {.mmu = mmu,
+			   .mode = mode,
+			   .root = root,
+			   .addr = addr,
+			   .access = access,
+			   .translate = translate,
+			   .ctx = ctx,
+			   .w = w};
 
 	return walk(&k);
 }

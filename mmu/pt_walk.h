@@ -21,16 +21,16 @@ struct mmu;
 
 struct pt_walk {
 	/* Results. Arrays are indexed by level. */
-	int level;			   /* of the leaf; after a fault, of the entry that faulted */
-	u32 access;			   /* ACC_* granted by all levels together */
-	bool dirty;			   /* the leaf has D set, or the mode keeps no A/D */
-	gpa_t gpa;			   /* what the address translates to, with its offset */
-	u32 error;			   /* after a fault: PFERR_P, RSV, W, U, I as architected */
-	gpa_t table[PT_MAX_LEVEL + 1];	   /* the table visited at each level */
-	u64 entry[PT_MAX_LEVEL + 1];	   /* the entry read there, with A/D as now set */
+	int level;		       /* of the leaf; after a fault, of the entry that faulted */
+	u32 access;		       /* ACC_* granted by all levels together */
+	bool dirty;		       /* the leaf has D set, or the mode keeps no A/D */
+	gpa_t gpa;		       /* what the address translates to, with its offset */
+	u32 error;		       /* after a fault: PFERR_P, RSV, W, U, I as architected */
+	gpa_t table[PT_MAX_LEVEL + 1]; /* the table visited at each level */
+	u64 entry[PT_MAX_LEVEL + 1];   /* the entry read there, with A/D as now set */
 	/* What a walk of tables that are themselves translated (L2's own) ran into. */
-	bool nested_fault;		   /* the fault came from the second dimension */
-	u64 nested_addr;		   /* ...at this L2-physical address */
+	bool nested_fault; /* the fault came from the second dimension */
+	u64 nested_addr;   /* ...at this L2-physical address */
 };
 
 /* Turns an address in the walked tables' own space into a gpa; see pt_walk_nested(). */

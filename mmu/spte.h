@@ -37,8 +37,7 @@ static inline bool spte_present(const struct mmu *mmu, u64 spte)
 /* Present and maps memory. */
 static inline bool spte_is_leaf(const struct mmu *mmu, u64 spte, int level)
 {
-	return spte_present(mmu, spte) &&
-	       (level == PG_LEVEL_4K || (spte & mmu->cfg.fmt->huge));
+	return spte_present(mmu, spte) && (level == PG_LEVEL_4K || (spte & mmu->cfg.fmt->huge));
 }
 
 /* Present and leads to a table. */

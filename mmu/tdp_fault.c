@@ -24,7 +24,7 @@ struct tdp_fault {
 
 	struct memslot *slot;
 	int max_level;
-	u32 access;	/* what a new leaf grants */
+	u32 access; /* what a new leaf grants */
 	/* Allocated while no lock is held: a zeroed page for a new table, a place on the list. */
 	void *page;
 	struct nx_split *nx;
@@ -212,7 +212,7 @@ static int fault_locked(struct tdp_fault *f)
 	f->max_level = memslot_max_level(f->mmu, f->slot, f->gfn);
 	if (f->exec && f->mmu->cfg.nx_huge_pages)
 		f->max_level = PG_LEVEL_4K;
-	tdp_for_each(it, f->mmu, PG_LEVEL_4K, f->gfn.v, f->gfn.v + 1) {
+	tdp_for_each (it, f->mmu, PG_LEVEL_4K, f->gfn.v, f->gfn.v + 1) {
 		int r = fault_step(f, &it);
 
 		if (r != STEP_DOWN)
@@ -245,7 +245,9 @@ static int end_tracking(struct tdp_fault *f)
 
 int mmu_tdp_fault(struct mmu *mmu, gpa_t gpa, u64 error)
 {
-	struct tdp_fault f = {.mmu = mmu, .gfn = gpa_to_gfn(gpa), .write = error & PFERR_W,
+	struct tdp_fault f = {.mmu = mmu,
+			      .gfn = gpa_to_gfn(gpa),
+			      .write = error & PFERR_W,
 			      .exec = error & PFERR_I};
 	int r, tracked = 0;
 

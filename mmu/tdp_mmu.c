@@ -48,7 +48,7 @@ void tdp_zap_range(struct mmu *mmu, u64 start, u64 end, struct flush_batch *b)
 	struct tdp_iter it;
 
 	debug_assert(rwlock_held_write(&mmu->lock));
-	tdp_for_each(it, mmu, PG_LEVEL_4K, start, end) {
+	tdp_for_each (it, mmu, PG_LEVEL_4K, start, end) {
 		struct spte_pos pos = tdp_iter_pos(&it);
 
 		if (!spte_is_leaf(mmu, it.old, it.level))
@@ -63,7 +63,7 @@ void tdp_write_protect_gfn(struct mmu *mmu, gfn_t gfn, struct flush_batch *b)
 	struct tdp_iter it;
 
 	debug_assert(rwlock_held_write(&mmu->lock));
-	tdp_for_each(it, mmu, PG_LEVEL_4K, gfn.v, gfn.v + 1) {
+	tdp_for_each (it, mmu, PG_LEVEL_4K, gfn.v, gfn.v + 1) {
 		struct spte_pos pos = tdp_iter_pos(&it);
 
 		if (!spte_is_leaf(mmu, it.old, it.level))
@@ -87,7 +87,7 @@ void tdp_wrprot_range(struct mmu *mmu, u64 start, u64 end, struct flush_batch *b
 	struct tdp_iter it;
 
 	debug_assert(rwlock_held_write(&mmu->lock));
-	tdp_for_each(it, mmu, PG_LEVEL_2M, start, end) {
+	tdp_for_each (it, mmu, PG_LEVEL_2M, start, end) {
 		struct spte_pos pos = tdp_iter_pos(&it);
 		u64 first = MAX(start, it.gfn) - it.gfn;
 		u64 last = MIN(end, it.gfn + LEVEL_PAGES(it.level)) - it.gfn - 1;
@@ -105,7 +105,7 @@ void tdp_wrprot_masked(struct mmu *mmu, u64 base, u64 mask, struct flush_batch *
 
 	debug_assert(rwlock_held_write(&mmu->lock));
 	/* Aligned by 64: all under one entry of level 2 or above. */
-	tdp_for_each(it, mmu, PG_LEVEL_2M, base, base + 1) {
+	tdp_for_each (it, mmu, PG_LEVEL_2M, base, base + 1) {
 		struct spte_pos pos = tdp_iter_pos(&it);
 
 		if (spte_is_leaf(mmu, it.old, it.level)) {

@@ -30,7 +30,7 @@ struct tdp_iter {
 void tdp_iter_start(struct tdp_iter *it, struct mmu *mmu, int min_level, u64 start, u64 end);
 void tdp_iter_next(struct tdp_iter *it);
 void tdp_iter_restart(struct tdp_iter *it);
-#define tdp_for_each(it, mmu, min_level, start, end)                                               \
+#define tdp_for_each(it, mmu, min_level, start, end) \
 	for (tdp_iter_start(&it, mmu, min_level, start, end); it.valid; tdp_iter_next(&it))
 
 int __must_check tdp_init(struct mmu *mmu); /* makes the root: 0 or -ENOMEM */
@@ -47,7 +47,8 @@ void tdp_zap_range(struct mmu *mmu, u64 start, u64 end, struct flush_batch *b);
 void tdp_write_protect_gfn(struct mmu *mmu, gfn_t gfn, struct flush_batch *b);
 /* Removes W from each leaf in [start, end) at any level (dirty logging by write protection). */
 void tdp_wrprot_range(struct mmu *mmu, u64 start, u64 end, struct flush_batch *b);
-/* Removes W from the 4K leaves base + n for each bit n set in @mask, and from a huge leaf over them. */
+/* Removes W from the 4K leaves base + n for each bit n set in @mask, and from a huge leaf over
+ * them. */
 void tdp_wrprot_masked(struct mmu *mmu, u64 base, u64 mask, struct flush_batch *b);
 
 /*
@@ -64,8 +65,8 @@ bool tdp_join_spte(struct tdp_iter *it, bool drop_exec, struct flush_batch *b);
 /* Where the iterator stands. */
 static inline struct spte_pos tdp_iter_pos(const struct tdp_iter *it)
 {
-	return (struct spte_pos){.mmu = it->mmu, .sptep = it->sptep, .gfn = {it->gfn},
-				 .level = it->level};
+	return (struct spte_pos){
+		.mmu = it->mmu, .sptep = it->sptep, .gfn = {it->gfn}, .level = it->level};
 }
 
 /*

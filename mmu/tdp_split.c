@@ -54,7 +54,8 @@ static int fill_caches(struct mmu *mmu)
 	return have_page(mmu) ? 0 : err;
 }
 
-/* True when the lock was dropped for others; @last keeps the walk from doing so without progress. */
+/* True when the lock was dropped for others; @last keeps the walk from doing so without progress.
+ */
 static bool yield_to_others(struct tdp_iter *it, struct flush_batch *b, u64 *last)
 {
 	if (it->next_gfn == *last || (!env_need_resched() && !rwlock_contended(&it->mmu->lock)))
@@ -86,7 +87,7 @@ static int split_level(struct mmu *mmu, int level, u64 start, u64 end, struct fl
 	struct tdp_iter it;
 	int err = 0;
 
-	tdp_for_each(it, mmu, level, start, end) {
+	tdp_for_each (it, mmu, level, start, end) {
 		if (yield_to_others(&it, b, &last_yield))
 			continue;
 		if (it.level != level || !spte_is_leaf(mmu, it.old, level))
@@ -177,7 +178,7 @@ void tdp_recover_range(struct mmu *mmu, u64 start, u64 end, struct flush_batch *
 		u64 last_yield = ~0ull;
 		struct tdp_iter it;
 
-		tdp_for_each(it, mmu, level, start, end) {
+		tdp_for_each (it, mmu, level, start, end) {
 			if (yield_to_others(&it, b, &last_yield))
 				continue;
 			if (it.level == level && spte_is_table(mmu, it.old, level))

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* The MMU's world on the host: allocations, history of changes, trace. See env.h. */
+/* The MMU's world on the host: allocations, flushes, interruptions, trace. See env.h. */
 #include <pthread.h>
 #include <sched.h>
 #include <stdarg.h>
@@ -10,32 +10,25 @@
 
 #include "tests/host/env_internal.h"
 
-void (*env_on_change)(u64 *p, u64 old, u64 new);
-void (*env_before_cmpxchg)(u64 *p, u64 old, u64 new);
 void (*env_on_resched)(void);
 void (*env_on_flush)(struct mmu *mmu, u32 trees);
 bool env_quiet, env_threaded;
 struct mmu *env_watched;
 
 static pthread_mutex_t guard = PTHREAD_MUTEX_INITIALIZER;
-static struct env_page *pages[PAGE_BUCKETS];
+struct env_page *env_pages[PAGE_BUCKETS];
 static u64 live, live_before, alloc_count, alloc_failed, fail_one, fail_from;
-static struct env_change *history;
-static u64 history_len, history_cap;
 static u64 violations, warnings, resched_every, resched_calls, resched_count;
 static char last_warning[256];
 static u64 traced[MMU_EV_NR], trace_args[MMU_EV_NR][4];
 static u64 flushes[BIT(MMU_TREE_NR)];
 
-static void page_hide(struct env_page *page);
-static void page_unlink(u64 entry);
-
-static void lock(void)
+void env_lock(void)
 {
 	pthread_mutex_lock(&guard);
 }
 
-static void unlock(void)
+void env_unlock(void)
 {
 	pthread_mutex_unlock(&guard);
 }
@@ -113,7 +106,7 @@ u64 env_live_allocs(void)
 
 static struct env_page **page_slot(u64 addr)
 {
-	struct env_page **pp = &pages[(addr >> PAGE_SHIFT) * 0x9e3779b97f4a7c15ull >> 52];
+	struct env_page **pp = &env_pages[(addr >> PAGE_SHIFT) * 0x9e3779b97f4a7c15ull >> 52];
 
 	while (*pp && (u64)(*pp)->va != addr)
 		pp = &(*pp)->next;
@@ -129,7 +122,7 @@ void *env_page_alloc(void)
 {
 	struct env_page *page = NULL, **pp;
 
-	lock();
+	env_lock();
 	if (may_allocate()) {
 		page = calloc(1, sizeof(*page));
 		page->va = aligned_alloc(PAGE_SIZE, PAGE_SIZE);
@@ -138,7 +131,7 @@ void *env_page_alloc(void)
 		*pp = page;
 		live++;
 	}
-	unlock();
+	env_unlock();
 	return page ? page->va : NULL;
 }
 
@@ -146,7 +139,7 @@ void env_page_free(void *va)
 {
 	struct env_page **pp, *page;
 
-	lock();
+	env_lock();
 	pp = page_slot((u64)va);
 	page = *pp;
 	if (!page) {
@@ -156,43 +149,43 @@ void env_page_free(void *va)
 	if (page->links)
 		env_violation("page %p freed while %u entries lead to it", va, page->links);
 	if (page->visible)
-		page_hide(page);
+		env_page_hide(page);
 	tlb_page_freed(va);
 	*pp = page->next;
 	free(page->va);
 	free(page->copy);
 	free(page);
 	live--;
-	unlock();
+	env_unlock();
 }
 
 void *env_page_private(hpa_t hpa)
 {
 	struct env_page *page;
 
-	lock();
+	env_lock();
 	page = env_page_find(hpa.v);
-	unlock();
+	env_unlock();
 	return page ? page->private : NULL;
 }
 
 void env_page_set_private(hpa_t hpa, void *p)
 {
-	lock();
+	env_lock();
 	env_page_find(hpa.v)->private = p;
-	unlock();
+	env_unlock();
 }
 
 void *env_alloc(size_t size)
 {
 	void *p = NULL;
 
-	lock();
+	env_lock();
 	if (may_allocate()) {
 		p = calloc(1, size ? size : 1);
 		live++;
 	}
-	unlock();
+	env_unlock();
 	return p;
 }
 
@@ -200,9 +193,9 @@ void env_free(void *p)
 {
 	if (!p)
 		return;
-	lock();
+	env_lock();
 	live--;
-	unlock();
+	env_unlock();
 	free(p);
 }
 
@@ -214,152 +207,6 @@ hpa_t env_hpa(const void *va)
 void *env_va(hpa_t hpa)
 {
 	return (void *)hpa.v;
-}
-
-/* --- changes of entries ----------------------------------------------------------------- */
-
-/* An entry that holds the address of one of our pages leads to a table: leaves map guest memory. */
-static struct env_page *linked_page(u64 entry)
-{
-	return entry & 7 ? env_page_find(entry & GENMASK(47, 12)) : NULL;
-}
-
-static void page_show(struct env_page *page)
-{
-	if (page->visible)
-		return;
-	page->visible = true;
-	page->copy = page->copy ? page->copy : malloc(PAGE_SIZE);
-	memcpy(page->copy, page->va, PAGE_SIZE);
-	for (int i = 0; i < 512; i++) {
-		struct env_page *child = linked_page(page->copy[i]);
-
-		if (child) {
-			child->links++;
-			page_show(child);
-		}
-	}
-}
-
-static void page_hide(struct env_page *page)
-{
-	page->visible = false;
-	for (int i = 0; i < 512; i++)
-		page_unlink(page->copy[i]);
-}
-
-static void page_unlink(u64 entry)
-{
-	struct env_page *child = linked_page(entry);
-
-	if (child && child->links && --child->links == 0 && !child->root)
-		page_hide(child);
-}
-
-static void page_link(u64 entry)
-{
-	struct env_page *child = linked_page(entry);
-
-	if (child) {
-		child->links++;
-		page_show(child);
-	}
-}
-
-static bool same_entry(const struct env_page *page, int i)
-{
-	u64 now = READ_ONCE(page->va[i]);
-
-	if (now == page->copy[i])
-		return true;
-	env_violation("plain store: entry %d of table %p is %llx, history says %llx", i,
-		      (void *)page->va, (unsigned long long)now,
-		      (unsigned long long)page->copy[i]);
-	return false;
-}
-
-void env_watch_root(void *va)
-{
-	lock();
-	env_page_find((u64)va)->root = true;
-	page_show(env_page_find((u64)va));
-	unlock();
-}
-
-u64 env_check_no_plain_stores(void)
-{
-	u64 bad = 0;
-
-	lock();
-	for (int b = 0; b < PAGE_BUCKETS; b++)
-		for (struct env_page *page = pages[b]; page; page = page->next)
-			for (int i = 0; page->visible && i < 512; i++)
-				bad += !same_entry(page, i);
-	unlock();
-	return bad;
-}
-
-static void history_add(u64 *p, u64 old, u64 new, bool success)
-{
-	if (history_len == history_cap) {
-		history_cap = history_cap ? 2 * history_cap : 4096;
-		history = realloc(history, history_cap * sizeof(*history));
-	}
-	history[history_len++] = (struct env_change){p, old, new, success};
-}
-
-const struct env_change *env_history(u64 *count)
-{
-	*count = history_len;
-	return history;
-}
-
-void env_history_clear(void)
-{
-	free(history);
-	history = NULL;
-	history_len = history_cap = 0;
-}
-
-u64 env_pte_cmpxchg(u64 *p, u64 old, u64 new)
-{
-	struct env_page *page;
-	u64 was = old;
-	bool done;
-
-	if (env_before_cmpxchg)
-		env_before_cmpxchg(p, old, new);
-	lock();
-	page = env_page_find((u64)p);
-	if (!page)
-		env_violation("exchange of %p, which is in no table", (void *)p);
-	if (page && page->visible)
-		same_entry(page, ((u64)p & ~PAGE_MASK) / 8);
-	done = __atomic_compare_exchange_n(p, &was, new, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
-	history_add(p, old, new, done);
-	if (done && page && page->visible) {
-		page->copy[((u64)p & ~PAGE_MASK) / 8] = new;
-		page_link(new); /* first, so that a table that stays does not vanish in between */
-		page_unlink(old);
-	}
-	unlock();
-	if (done && env_on_change)
-		env_on_change(p, old, new);
-	return was;
-}
-
-void env_hw_set(u64 *p, u64 bits)
-{
-	struct env_page *page;
-
-	lock();
-	page = env_page_find((u64)p);
-	if (page && page->visible) {
-		same_entry(page, ((u64)p & ~PAGE_MASK) / 8);
-		page->copy[((u64)p & ~PAGE_MASK) / 8] |= bits;
-	}
-	__atomic_fetch_or(p, bits, __ATOMIC_SEQ_CST);
-	unlock();
 }
 
 /* --- flushes, interruptions, trace ------------------------------------------------------ */

@@ -5,7 +5,7 @@
  * hpa == address of the host: env_hpa() and env_va() only convert. Page-table pages are separate
  * allocations, so that ASan sees an overrun; guest memory comes from 1G-aligned arenas.
  * Whatever is wrong with how mmu/ used this world counts as a violation, printed and counted.
- * Link tests/host/env.o (pages, history, trace) and tests/host/env_vm.o (the VM, its TLB and vCPU).
+ * Link tests/host/env*.o.
  */
 #pragma once
 
@@ -120,10 +120,10 @@ bool env_vcpu_write_cached(struct mmu *mmu, u64 gpa, const void *src, size_t len
 
 /* --- what was noticed ------------------------------------------------------------------- */
 
-extern bool env_quiet;	       /* do not print warnings and violations (tests that provoke them) */
-u64 env_violations(void);      /* uses of this world against its rules */
-u64 env_warnings(void);	       /* env_warn() calls */
+extern bool env_quiet;	  /* do not print warnings and violations (tests that provoke them) */
+u64 env_violations(void); /* uses of this world against its rules */
+u64 env_warnings(void);	  /* env_warn() calls */
 const char *env_last_warning(void);
-u64 env_traced(enum mmu_event ev); /* number of such events */
+u64 env_traced(enum mmu_event ev);	       /* number of such events */
 u64 env_trace_arg(enum mmu_event ev, int arg); /* argument 0 to 3 of the last one */
-u64 env_flushes(u32 trees);    /* env_flush() calls that covered any of @trees */
+u64 env_flushes(u32 trees);		       /* env_flush() calls that covered any of @trees */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What env.c and env_vm.c share. */
+/* What the files of the host's environment share. */
 #pragma once
 
 #include "tests/host/env.h"
@@ -15,7 +15,12 @@ struct env_page {
 };
 #define PAGE_BUCKETS 4096
 
+extern struct env_page *env_pages[PAGE_BUCKETS]; /* by address */
+void env_lock(void);
+void env_unlock(void);
 struct env_page *env_page_find(u64 addr);
+/* @page can be reached no longer: nor can what it leads to. env_lock(). */
+void env_page_hide(struct env_page *page);
 extern struct mmu *env_watched;
 __printf(1, 2) void env_violation(const char *fmt, ...);
 

@@ -66,7 +66,8 @@ void env_guest_free(void)
 
 static int piece_level(u64 gfn, u64 end, int level)
 {
-	while (level > 1 && (!IS_ALIGNED(gfn, LEVEL_PAGES(level)) || gfn + LEVEL_PAGES(level) > end))
+	while (level > 1 &&
+	       (!IS_ALIGNED(gfn, LEVEL_PAGES(level)) || gfn + LEVEL_PAGES(level) > end))
 		level--;
 	return level;
 }
@@ -134,8 +135,12 @@ static bool walk(struct mmu *mmu, const u64 *root, u64 addr, struct translation 
 	const struct pt_format *fmt = mmu->cfg.fmt;
 	u64 *table = (u64 *)root;
 
-	*t = (struct translation){.mmu = mmu, .root = root, .page = addr >> 12, .read = true,
-				  .write = true, .exec = true};
+	*t = (struct translation){.mmu = mmu,
+				  .root = root,
+				  .page = addr >> 12,
+				  .read = true,
+				  .write = true,
+				  .exec = true};
 	for (int level = fmt->levels;; level--) {
 		u64 *p = &table[(addr >> (3 + 9 * level)) & 511];
 		u64 e = READ_ONCE(*p);
@@ -149,7 +154,8 @@ static bool walk(struct mmu *mmu, const u64 *root, u64 addr, struct translation 
 		if (level == 1 || (level <= 3 && (e & fmt->huge))) {
 			u64 size = LEVEL_SIZE(level);
 
-			t->hpa = (e & fmt->addr_mask & ~(size - 1)) | (addr & (size - 1) & PAGE_MASK);
+			t->hpa = (e & fmt->addr_mask & ~(size - 1)) |
+				 (addr & (size - 1) & PAGE_MASK);
 			t->sptep = p;
 			t->spte = e;
 			t->valid = true;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* objects: lib/lock.o mmu/*.o tests/host/env.o tests/host/env_vm.o */
+/* objects: lib/lock.o mmu/*.o tests/host/env*.o */
 /* Owed flushes, deferred frees and the tags that must notice both. */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* objects: lib/lock.o mmu/*.o tests/host/env.o tests/host/env_vm.o */
+/* objects: lib/lock.o mmu/*.o tests/host/env*.o tests/host/pt_oracle.o */
 /*
  * The guest page-table walker against an oracle that is written from the manuals, format by
  * format, and knows nothing of pt_format.c: random tables, modes, addresses and accesses. What the
@@ -14,13 +14,10 @@
 
 #include "mmu/pt_walk.h"
 #include "tests/host/env.h"
-
-#define MEM_PAGES 16
-#define MEM_BYTES (MEM_PAGES * PAGE_SIZE)
+#include "tests/host/pt_oracle.h"
 
 static struct mmu mmu;
 static u8 *memory; /* the guest's, gpa 0 */
-static u8 before[MEM_BYTES], expected[MEM_BYTES];
 
 static u64 seed;
 static u64 rnd(void)
@@ -34,218 +31,12 @@ static u64 below(u64 n)
 	return (rnd() >> 7) % n;
 }
 
-/* --- the oracle ------------------------------------------------------------------------- */
-
-struct outcome {
-	int err;
-	u32 error, access;
-	int level;
-	u64 gpa;
-	bool dirty;
-};
-
-static u64 load(u64 gpa, int size)
-{
-	u64 v = 0;
-
-	if (gpa + size > MEM_BYTES)
-		return size == 4 ? 0xffffffff : ~0ull;
-	memcpy(&v, before + gpa, size);
-	return v;
-}
-
-static void store_bits(u64 gpa, int size, u64 bits)
-{
-	u64 v = 0;
-
-	if (gpa + size > MEM_BYTES)
-		return;
-	memcpy(&v, expected + gpa, size);
-	v |= bits;
-	memcpy(expected + gpa, &v, size);
-}
-
-static u64 range(int hi, int lo)
-{
-	u64 v = 0;
-
-	for (int i = lo; i <= hi; i++)
-		v |= 1ull << i;
-	return v;
-}
-
-/* Which bits are reserved; APM 2 figures 5-9 to 5-26, SDM 3A 4.4, 4.5. */
-static bool reserved(const struct pt_mode *m, int level, u64 e, bool leaf)
-{
-	int max = m->maxphyaddr;
-
-	switch (m->fmt->id) {
-	case PT_FMT_32:
-		if (level == 2 && leaf) { /* PSE-36: bits 20:13 are address 39:32 */
-			u64 high = e >> 13 & 0xff;
-
-			return (e & 0x200000) || (max < 40 && high >> (max - 32));
-		}
-		return false;
-	case PT_FMT_PAE:
-		if (level == 3)
-			return e & (range(2, 1) | range(8, 5) | range(63, max));
-		if ((e & range(62, max)) || (!m->nx && e >> 63))
-			return true;
-		return level == 2 && leaf && (e & range(20, 13));
-	case PT_FMT_LONG4:
-	case PT_FMT_LONG5:
-		if ((e & range(51, max)) || (!m->nx && e >> 63))
-			return true;
-		if (level >= 4 || (level == 3 && !m->huge_1g))
-			return e & 0x80;
-		if (leaf && level == 3)
-			return e & range(29, 13);
-		if (leaf && level == 2)
-			return e & range(20, 13);
-		return false;
-	default: /* EPT: SDM 3C 28.3.3.1, misconfigurations */
-		if ((e & 3) == 2 || (e & range(51, max)))
-			return true;
-		if (level >= 4 || (level == 3 && !m->huge_1g))
-			return e & range(7, 3);
-		if (!leaf)
-			return e & range(6, 3);
-		if ((e >> 3 & 7) == 2 || (e >> 3 & 7) == 3 || (e >> 3 & 7) == 7)
-			return true;
-		return (level == 3 && (e & range(29, 12))) || (level == 2 && (e & range(20, 12)));
-	}
-}
-
-static bool maps(const struct pt_mode *m, int level, u64 e)
-{
-	if (level == 1)
-		return true;
-	if (!(e & 0x80) || level > 3)
-		return false;
-	if (m->fmt->id == PT_FMT_32)
-		return m->pse;
-	if (level == 3)
-		return m->fmt->id != PT_FMT_PAE && m->huge_1g;
-	return true;
-}
+/* --- random tables ---------------------------------------------------------------------- */
 
 static bool ept(const struct pt_mode *m)
 {
-	return m->fmt->id == PT_FMT_EPT4 || m->fmt->id == PT_FMT_EPT5;
+	return m->fmt->id >= PT_FMT_EPT4;
 }
-
-static u32 rights(const struct pt_mode *m, int level, u64 e)
-{
-	u32 r = ACC_READ;
-
-	if (ept(m))
-		return (e & 1 ? ACC_READ : 0) | (e & 2 ? ACC_WRITE : 0) | (e & 4 ? ACC_EXEC : 0) |
-		       ACC_USER;
-	if (m->fmt->id == PT_FMT_PAE && level == 3)
-		return ACC_ALL;
-	r |= e & 2 ? ACC_WRITE : 0;
-	r |= e & 4 ? ACC_USER : 0;
-	if (m->fmt->id == PT_FMT_32 || !(m->nx && e >> 63))
-		r |= ACC_EXEC;
-	return r;
-}
-
-static bool allowed(const struct pt_mode *m, u32 granted, u32 access)
-{
-	if (ept(m)) {
-		if ((access & ACC_EXEC) ? !(granted & ACC_EXEC) : !(granted & ACC_READ))
-			return false;
-		return !(access & ACC_WRITE) || (granted & ACC_WRITE);
-	}
-	if ((access & ACC_USER) && !(granted & ACC_USER))
-		return false;
-	if ((access & ACC_EXEC) && !(granted & ACC_EXEC))
-		return false;
-	if (!(access & ACC_WRITE) || (granted & ACC_WRITE))
-		return true;
-	return !(access & ACC_USER) && !m->wp;
-}
-
-static bool address_fits(const struct pt_mode *m, u64 addr)
-{
-	switch (m->fmt->id) {
-	case PT_FMT_32:
-	case PT_FMT_PAE:
-		return addr < 1ull << 32;
-	case PT_FMT_LONG4:
-		return addr < 1ull << 48 || addr >= 0xffff000000000000;
-	case PT_FMT_LONG5:
-		return addr < 1ull << 57 || addr >= 0xfe00000000000000;
-	case PT_FMT_EPT4:
-		return addr < 1ull << 48;
-	default:
-		return addr < 1ull << 57;
-	}
-}
-
-static struct outcome fault(struct outcome o, const struct pt_mode *m, u32 access, int level, u32 why)
-{
-	o.err = -EFAULT;
-	o.level = level;
-	o.error = why;
-	o.error |= access & ACC_WRITE ? 2 : 0;
-	o.error |= access & ACC_USER ? 4 : 0;
-	if ((access & ACC_EXEC) && (m->nx || ept(m)))
-		o.error |= 16;
-	return o;
-}
-
-static struct outcome oracle(const struct pt_mode *m, u64 root, u64 addr, u32 access)
-{
-	static const int levels[] = {2, 3, 4, 5, 4, 5};
-	int top = levels[m->fmt->id], size = m->fmt->id == PT_FMT_32 ? 4 : 8, level;
-	u64 table = root & (m->fmt->id == PT_FMT_PAE ? range(51, 5) : range(51, 12));
-	u64 where[6], e = 0;
-	struct outcome o = {.access = ACC_ALL};
-
-	if (!address_fits(m, addr))
-		return fault(o, m, access, top, 0);
-	for (level = top;; level--) {
-		int shift = 12 + (size == 4 ? 10 : 9) * (level - 1);
-
-		where[level] = table + (addr >> shift & (size == 4 ? 1023 : 511)) * size;
-		if (m->fmt->id == PT_FMT_PAE && level == 3)
-			where[level] = table + (addr >> 30) * 8;
-		e = load(where[level], size);
-		if (!(ept(m) ? e & 7 : e & 1))
-			return fault(o, m, access, level, 0);
-		if (reserved(m, level, e, maps(m, level, e)))
-			return fault(o, m, access, level, 1 | 8);
-		o.access &= rights(m, level, e);
-		if (maps(m, level, e))
-			break;
-		table = size == 4 ? e & 0xfffff000 : e & range(51, 12);
-	}
-	o.level = level;
-	if (level == 1)
-		o.gpa = (size == 4 ? e & 0xfffff000 : e & range(51, 12)) | (addr & 0xfff);
-	else if (size == 4)
-		o.gpa = (e & 0xffc00000) | (e >> 13 & 0xff) << 32 | (addr & 0x3fffff);
-	else if (level == 2)
-		o.gpa = (e & range(51, 21)) | (addr & 0x1fffff);
-	else
-		o.gpa = (e & range(51, 30)) | (addr & 0x3fffffff);
-	if (!allowed(m, o.access, access))
-		return fault(o, m, access, level, 1);
-	o.dirty = !m->ad || (access & ACC_WRITE) || (e & (ept(m) ? 0x200 : 0x40));
-	for (int l = top; m->ad && l >= level; l--) {
-		u64 bits = ept(m) ? 0x100 : 0x20;
-
-		if (l == level && (access & ACC_WRITE))
-			bits |= ept(m) ? 0x200 : 0x40;
-		if (!(m->fmt->id == PT_FMT_PAE && l == 3))
-			store_bits(where[l], size, bits);
-	}
-	return o;
-}
-
-/* --- random tables ---------------------------------------------------------------------- */
 
 /* Mostly good entries, each possible fault now and then. */
 static u64 random_entry(const struct pt_mode *m)
@@ -280,7 +71,7 @@ static void random_memory(const struct pt_mode *m)
 	for (u64 i = 0; i < MEM_BYTES; i += m->fmt->entry_size) {
 		u64 e = random_entry(m);
 
-		memcpy(before + i, &e, m->fmt->entry_size);
+		memcpy(oracle_before + i, &e, m->fmt->entry_size);
 	}
 }
 
@@ -307,23 +98,23 @@ static u64 random_addr(const struct pt_mode *m)
 	case 0:
 		return addr; /* mostly out of range */
 	case 1:
-		return m->fmt->id == PT_FMT_LONG5 ? addr | range(63, 57) : addr | range(63, 48);
+		return m->fmt->id == PT_FMT_LONG5 ? addr | ~0ull << 57 : addr | ~0ull << 48;
 	default:
 		if (m->fmt->levels <= 3)
 			return addr & 0xffffffff;
-		return addr & range(m->fmt->levels == 5 ? 56 : 47, 0);
+		return addr & GENMASK(m->fmt->levels == 5 ? 56 : 47, 0);
 	}
 }
 
 static void check_walk(const struct pt_mode *m, u64 root, u64 addr, u32 access)
 {
 	struct pt_walk w;
-	struct outcome o;
+	struct pt_outcome o;
 	int err;
 
-	memcpy(memory, before, MEM_BYTES);
-	memcpy(expected, before, MEM_BYTES);
-	o = oracle(m, root, addr, access);
+	memcpy(memory, oracle_before, MEM_BYTES);
+	memcpy(oracle_expected, oracle_before, MEM_BYTES);
+	o = pt_oracle(m, root, addr, access);
 	err = pt_walk(&mmu, m, (gpa_t){root}, addr, access, &w);
 	if (err != o.err || w.level != o.level || (err && w.error != o.error) ||
 	    (!err && (w.gpa.v != o.gpa || w.access != o.access || w.dirty != o.dirty)))
@@ -331,11 +122,11 @@ static void check_walk(const struct pt_mode *m, u64 root, u64 addr, u32 access)
 			 "dirty %d, expected %d level %d error %x gpa %lx access %x dirty %d",
 			 m->fmt->name, root, addr, access, err, w.level, w.error, w.gpa.v, w.access,
 			 w.dirty, o.err, o.level, o.error, o.gpa, o.access, o.dirty);
-	assert_memory_equal(memory, expected, MEM_BYTES);
+	assert_memory_equal(memory, oracle_expected, MEM_BYTES);
 	assert_false(w.nested_fault);
 	for (int l = m->fmt->levels; !err && l >= w.level; l--) {
-		u64 in_memory = 0, at = w.table[l].v + (u64)pt_index(m->fmt, addr, l) *
-							       m->fmt->entry_size;
+		u64 in_memory = 0,
+		    at = w.table[l].v + (u64)pt_index(m->fmt, addr, l) * m->fmt->entry_size;
 
 		if (at + m->fmt->entry_size > MEM_BYTES)
 			continue;
@@ -371,7 +162,7 @@ static void test_against_oracle(void **state)
 				u32 access = ACC_READ | below(16);
 				u64 root = below(MEM_PAGES) * PAGE_SIZE | below(4096);
 				u64 addr = random_addr(&m);
-				struct outcome o = oracle(&m, root, addr, access);
+				struct pt_outcome o = pt_oracle(&m, root, addr, access);
 
 				granted += !o.err;
 				refused += o.err != 0;
@@ -391,8 +182,12 @@ static void put(u64 gpa, u64 entry)
 	memcpy(memory + gpa, &entry, 8);
 }
 
-static const struct pt_mode long4 = {.fmt = &pt_formats[PT_FMT_LONG4], .maxphyaddr = 40, .nx = true,
-				     .huge_1g = true, .wp = true, .ad = true};
+static const struct pt_mode long4 = {.fmt = &pt_formats[PT_FMT_LONG4],
+				     .maxphyaddr = 40,
+				     .nx = true,
+				     .huge_1g = true,
+				     .wp = true,
+				     .ad = true};
 
 /* 0x1000 -> 0x2000 -> 0x3000 -> 0x4000 -> leaf 0x5000, for address 0. */
 static void simple_tables(void)
@@ -432,7 +227,8 @@ static void test_no_memory_reads_ones(void **state)
 	setup(0);
 	simple_tables();
 	put(0x3000, MEM_BYTES | 7); /* just beyond the slot */
-	assert_int_equal(pt_walk(&mmu, &long4, (gpa_t){0x1000}, 5, ACC_READ | ACC_USER, &w), -EFAULT);
+	assert_int_equal(pt_walk(&mmu, &long4, (gpa_t){0x1000}, 5, ACC_READ | ACC_USER, &w),
+			 -EFAULT);
 	assert_int_equal(w.level, 1);
 	assert_int_equal(w.error, PFERR_P | PFERR_RSV | PFERR_U);
 	assert_int_equal(w.entry[1], ~0ull);
@@ -462,11 +258,11 @@ static void test_ad_marks_dirty(void **state)
 /* --- tables that are translated themselves ----------------------------------------------- */
 
 struct second {
-	u64 offset;	/* L2-physical minus this is L1-physical */
-	u64 refuse;	/* L2-physical page that is not mapped */
+	u64 offset; /* L2-physical minus this is L1-physical */
+	u64 refuse; /* L2-physical page that is not mapped */
 	bool refuse_write;
-	int changes;	/* how often the guest changes the entry under our hands */
-	u64 flip;	/* ...by this */
+	int changes; /* how often the guest changes the entry under our hands */
+	u64 flip;    /* ...by this */
 	u64 reads, writes;
 };
 
@@ -502,8 +298,8 @@ static void test_nested(void **state)
 	(void)state;
 	setup(0);
 	nested_tables(off);
-	assert_int_equal(pt_walk_nested(&mmu, &long4, 0x1000 + off, 8, ACC_READ | ACC_EXEC, translate,
-					&s, &w),
+	assert_int_equal(pt_walk_nested(&mmu, &long4, 0x1000 + off, 8, ACC_READ | ACC_EXEC,
+					translate, &s, &w),
 			 0);
 	assert_int_equal(w.gpa.v, 0x5008 + off);
 	assert_int_equal(s.reads, 4);
@@ -519,9 +315,10 @@ static void test_nested(void **state)
 	/* A table that may be read only, when D must be set. */
 	s.refuse = 0x4000 + off;
 	s.refuse_write = true;
-	assert_int_equal(pt_walk_nested(&mmu, &long4, 0x1000 + off, 8, ACC_READ, translate, &s, &w), 0);
-	assert_int_equal(pt_walk_nested(&mmu, &long4, 0x1000 + off, 8, ACC_READ | ACC_WRITE, translate,
-					&s, &w),
+	assert_int_equal(pt_walk_nested(&mmu, &long4, 0x1000 + off, 8, ACC_READ, translate, &s, &w),
+			 0);
+	assert_int_equal(pt_walk_nested(&mmu, &long4, 0x1000 + off, 8, ACC_READ | ACC_WRITE,
+					translate, &s, &w),
 			 -EFAULT);
 	assert_true(w.nested_fault);
 	assert_int_equal(w.nested_addr, 0x4000 + off);
@@ -543,13 +340,15 @@ static void test_guest_changes_entry(void **state)
 	/* Away: a fault. */
 	simple_tables();
 	s = (struct second){.refuse = ~0ull, .changes = 1, .flip = 1};
-	assert_int_equal(pt_walk_nested(&mmu, &long4, 0x1000, 8, ACC_READ, translate, &s, &w), -EFAULT);
+	assert_int_equal(pt_walk_nested(&mmu, &long4, 0x1000, 8, ACC_READ, translate, &s, &w),
+			 -EFAULT);
 	assert_int_equal(w.error, 0);
 	assert_int_equal(get(0x4000), 0x5006);
 	/* For ever: the walk ends all the same. */
 	simple_tables();
 	s = (struct second){.refuse = ~0ull, .changes = 1000000, .flip = 0x3000};
-	assert_int_equal(pt_walk_nested(&mmu, &long4, 0x1000, 8, ACC_READ, translate, &s, &w), -EFAULT);
+	assert_int_equal(pt_walk_nested(&mmu, &long4, 0x1000, 8, ACC_READ, translate, &s, &w),
+			 -EFAULT);
 	assert_int_equal(w.error, 0);
 	assert_true(s.changes > 0);
 	assert_int_equal(env_mmu_end(&mmu), 0);
