@@ -41,7 +41,10 @@ struct migration_source_ops {
 	/* Dirty pages now, in all slots. */
 	u64 (*dirty_count)(void *ctx);
 	const void *(*page)(void *ctx, u32 slot, u64 page);
-	/* Stops the guest where the user wants it. 0; -ETIMEDOUT, -ECANCELED: it runs on. */
+	/*
+	 * Stops the guest where the user wants it. 0; -ETIMEDOUT: it runs on; -ECANCELED: it has
+	 * ended.
+	 */
 	int (*pause)(void *ctx);
 	void (*resume)(void *ctx);
 	/* Holds the guest back for that share of the time, 0 to 99. */

@@ -10,6 +10,8 @@ static int pause(struct migration *m)
 {
 	int err = m->ops->pause(m->ctx);
 
+	if (err == -ECANCELED)
+		return migration_fail(m, -ENODEV, "the guest has ended, there is nothing to move");
 	if (err == -ETIMEDOUT)
 		return migration_fail(m, err,
 				      "the guest did not come to the instant wanted in time");

@@ -114,6 +114,20 @@ static void test_the_guest_does_not_come_to_the_instant(void **state)
 	model_free(m);
 }
 
+/* A guest that ends meanwhile is a failure with a reason, not a cancel that nobody asked for. */
+static void test_the_guest_ends_meanwhile(void **state)
+{
+	struct model *m = model_new(64, 8);
+
+	(void)state;
+	m->pause_result = -ECANCELED;
+	assert_int_equal(model_migrate(m, NULL), -ENODEV);
+	assert_non_null(strstr(m->source.info.error, "ended"));
+	assert_int_equal(m->source.info.status, MIGRATION_STATUS_FAILED);
+	model_check_taken_back(m);
+	model_free(m);
+}
+
 static void test_the_destination_has_no_memory(void **state)
 {
 	struct model *m = model_new(64, 9);
@@ -372,6 +386,7 @@ int main(void)
 		cmocka_unit_test(test_a_field_left_out_by_load_is_named),
 		cmocka_unit_test(test_memory_written_while_paused),
 		cmocka_unit_test(test_the_guest_does_not_come_to_the_instant),
+		cmocka_unit_test(test_the_guest_ends_meanwhile),
 		cmocka_unit_test(test_the_destination_has_no_memory),
 		cmocka_unit_test(test_without_verify_nothing_is_claimed),
 		cmocka_unit_test(test_cancel_at_every_poll),
