@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
 /* objects: lib/lock.o mmu/*.o tests/host/env*.o */
 /* L0's access to guest memory: bounds, the dirty log, and tracked tables of L1's. */
-#include <pthread.h>
-#include <sched.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include <cmocka.h>
 
@@ -117,57 +118,61 @@ static void test_entries(void **state)
 }
 
 /*
- * Whoever takes the dirty bit reads the memory after it. Another thread does so all the time while
- * this one writes; what it has copied when it comes by again must be what was written.
+ * Whoever takes the dirty bit holds mmu_lock and reads the memory after it: so the write is made
+ * under mmu_lock, and the bit comes last. The first store to a protected page tells.
  */
-#define ROUNDS 100
-static bool stop;
-static u64 passes, copied[512];
+static bool trapped, locked_in_trap, marked_in_trap;
 
-static void *reader(void *arg)
+static void on_trap(int sig, siginfo_t *info, void *context)
 {
-	u64 bits;
-
-	(void)arg;
-	while (!__atomic_load_n(&stop, __ATOMIC_SEQ_CST)) {
-		if (dirty_log_read_clear(&mmu, low, 0, 8, &bits))
-			memcpy(copied, byte(0x3000), sizeof(copied));
-		__atomic_fetch_add(&passes, 1, __ATOMIC_SEQ_CST);
-	}
-	return NULL;
+	(void)sig;
+	(void)context;
+	if (trapped || (u64)info->si_addr >> 12 != (u64)byte(0x3000) >> 12)
+		abort();
+	trapped = true;
+	locked_in_trap = rwlock_held(&mmu.lock);
+	marked_in_trap = low->dirty_bitmap[0] != 0;
+	mprotect(byte(0x3000), PAGE_SIZE, PROT_READ | PROT_WRITE);
 }
 
-/* Two passes: one may have begun before the write. */
-static void wait_for_reader(void)
+static void set_trap(void)
 {
-	u64 now = __atomic_load_n(&passes, __ATOMIC_SEQ_CST);
-
-	while (__atomic_load_n(&passes, __ATOMIC_SEQ_CST) < now + 2)
-		sched_yield();
+	low->dirty_bitmap[0] = 0;
+	trapped = false;
+	mprotect(byte(0x3000), PAGE_SIZE, PROT_READ);
 }
 
-static void test_against_read_clear(void **state)
+static void check_trap(void)
 {
-	pthread_t thread;
-	u64 page[512], e;
+	assert_true(trapped && locked_in_trap);
+	assert_false(marked_in_trap);
+	assert_int_equal(low->dirty_bitmap[0], 2);
+	assert_false(rwlock_held(&mmu.lock));
+}
+
+static void test_bit_comes_last(void **state)
+{
+	struct sigaction trap = {.sa_sigaction = on_trap, .sa_flags = SA_SIGINFO}, old;
+	u64 v = 5;
 
 	(void)state;
 	setup();
-	env_threaded = true;
-	pthread_create(&thread, NULL, reader, NULL);
-	for (u64 i = 1; i <= ROUNDS; i++) {
-		for (int n = 0; n < 512; n++)
-			page[n] = i + (u64)n;
-		assert_int_equal(wr(0x3000, page, sizeof(page)), 0);
-		wait_for_reader();
-		assert_memory_equal(copied, page, sizeof(page));
-		assert_int_equal(guest_read_entry(&mmu, (gpa_t){0x3ff8}, &e, 8), 0);
-		assert_int_equal(guest_cmpxchg(&mmu, (gpa_t){0x3ff8}, e, 7, 8), 0);
-		wait_for_reader();
-		assert_int_equal(copied[511], 7);
-	}
-	__atomic_store_n(&stop, true, __ATOMIC_SEQ_CST);
-	pthread_join(thread, NULL);
+	sigaction(SIGSEGV, &trap, &old);
+	set_trap();
+	assert_int_equal(wr(0x3008, &v, 8), 0);
+	check_trap();
+	set_trap();
+	assert_int_equal(guest_cmpxchg(&mmu, (gpa_t){0x3008}, 5, 6, 8), 0);
+	check_trap();
+	set_trap();
+	assert_int_equal(guest_set_ad(&mmu, (gpa_t){0x3008}, 6, 0x26, 8), 0);
+	check_trap();
+	low->write_track[1] = 1; /* gfn 3 */
+	set_trap();
+	assert_int_equal(wr(0x3008, &v, 8), 0);
+	check_trap();
+	low->write_track[1] = 0;
+	sigaction(SIGSEGV, &old, NULL);
 	assert_int_equal(env_mmu_end(&mmu), 0);
 }
 
@@ -200,7 +205,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_bounds),
 		cmocka_unit_test(test_entries),
-		cmocka_unit_test(test_against_read_clear),
+		cmocka_unit_test(test_bit_comes_last),
 		cmocka_unit_test(test_tracked),
 	};
 

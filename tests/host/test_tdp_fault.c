@@ -149,10 +149,10 @@ static void *fault_thread(void *arg)
 {
 	u64 x = (u64)arg * 7919 + 1;
 
-	for (int i = 0; i < 20000; i++) {
+	for (int i = 0; i < 4000; i++) {
 		x = x * 6364136223846793005ull + 1442695040888963407ull;
 		/* Few gfns at first, so that the threads meet. */
-		if (fault((x >> 33) % (i < 1000 ? 8 : 6 * PAGES_2M), x >> 60 & BIT(1)))
+		if (fault((x >> 33) % (i < 500 ? 8 : 6 * PAGES_2M), x >> 60 & BIT(1)))
 			return (void *)1;
 	}
 	return NULL;
