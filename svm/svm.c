@@ -78,8 +78,11 @@ static int svm_cpu_enable(void)
 		env_page_free(cpu->hsave);
 		return -ENOMEM;
 	}
-	/* The first number taken opens the first generation, with everything flushed. */
-	cpu->asid_generation = 0;
+	/*
+	 * The first number taken opens a generation, with everything flushed. 0 is that of a vCPU that
+	 * has none yet.
+	 */
+	cpu->asid_generation = 1;
 	cpu->asid_next = svm_host.asids;
 	wrmsr(MSR_EFER, rdmsr(MSR_EFER) | EFER_SVME);
 	wrmsr(MSR_VM_HSAVE_PA, env_hpa(cpu->hsave).v);
