@@ -71,7 +71,8 @@ struct model {
 	int cancel_event;	   /* enum migration_event, or -1 */
 	bool lose_bit;		   /* one dirty bit is left out of the last round */
 	bool skip_save, skip_load; /* of the field `mode` */
-	bool write_paused;
+	bool write_paused;	   /* somebody writes a page between the pause and the last round */
+	bool write_in_save;	   /* and after that round */
 	int pause_result;
 	bool refuse_create;
 

@@ -166,6 +166,8 @@ static int model_save_source(void *ctx, u32 index, void *state)
 {
 	struct model *m = ctx;
 
+	if (m->write_in_save && index == 2)
+		model_write_page(m, 0, 5);
 	return model_state_save(m, &m->src, index, state);
 }
 

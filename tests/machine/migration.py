@@ -56,7 +56,7 @@ TESTS.append(Test("migrate-unverified", cmdline="verify=off", l1_cmdline=SMALL, 
                   timeout=150))
 
 
-def stays(name, cmdline, status, why="", code=1, l1_cmdline="passes=60"):
+def stays(name, cmdline, status, why="", code=1, l1_cmdline="passes=150"):
     """It does not happen; the source runs to its own end and finds everything right."""
     return Test("migrate-" + name, cmdline="audit=on linger=60000 " + cmdline,
                 l1_cmdline=SMALL + l1_cmdline, status=code, reject=[r"^\[twin\]", r"audit .* errors"],
