@@ -93,24 +93,38 @@ void svm_event_inject(struct svm_vcpu *svm)
 	svm->vcpu.pending.type = EVENT_NONE;
 	if (is_soft(&e) && e.insn_len)
 		return; /* executing the instruction again delivers it */
-	svm->soft_injected = is_soft(&e);
-	svm->vmcb->control.event_inj = svm_event_encode(&e);
+	svm->injected = svm_event_encode(&e);
+	svm->vmcb->control.event_inj = svm->injected;
 	svm->vcpu.stats.injections++;
+}
+
+static bool was_injected(const struct svm_vcpu *svm, const struct vcpu_event *e)
+{
+	return svm->injected & SVM_EVENT_VALID &&
+	       (svm->injected & SVM_EVENT_VECTOR_MASK) == e->vector;
+}
+
+/*
+ * Physical interrupts end the guest before they are delivered, so what was not injected was a
+ * virtual interrupt. Its delivery has begun, so it counts as taken (APM 2 15.21.4). QEMU records it
+ * as an exception and leaves V_IRQ set, it would come twice; Bochs records vector 0.
+ */
+static void fix_virtual_interrupt(struct vcpu_event *e, struct vmcb_control *c)
+{
+	e->vector = (u8)(c->vintr >> V_INTR_VECTOR_SHIFT);
+	c->vintr &= ~V_IRQ;
 }
 
 void svm_event_collect(struct svm_vcpu *svm)
 {
 	struct vcpu_event *e = &svm->vcpu.pending;
 	struct vmcb_control *c = &svm->vmcb->control;
+	u64 type = c->exit_int_info & SVM_EVENT_TYPE_MASK;
 
 	svm_event_decode(e, c->exit_int_info);
-	/*
-	 * A virtual interrupt was taken once its delivery began (APM 2 15.21.4). QEMU, which
-	 * records it as an exception, leaves V_IRQ set then: it would come twice.
-	 */
-	if (e->type == EVENT_INTR && c->exit_int_info & SVM_EVENT_TYPE_MASK)
-		c->vintr &= ~V_IRQ;
-	if (is_soft(e) && !svm->soft_injected)
+	if (e->type == EVENT_INTR && (type != SVM_EVENT_TYPE_INTR || !was_injected(svm, e)))
+		fix_virtual_interrupt(e, c);
+	if (is_soft(e) && !was_injected(svm, e))
 		e->insn_len = e->type == EVENT_SOFT_INTR ? 2 : 1;
 }
 

@@ -129,7 +129,7 @@ void svm_run(struct vcpu *vcpu, struct vm_exit *exit)
 
 	if (unlikely(cpu->owner != svm))
 		svm_cpu_take(cpu, svm);
-	svm->soft_injected = false;
+	svm->injected = 0;
 	if (vcpu->pending.type != EVENT_NONE)
 		svm_event_inject(svm);
 	/* A fault, or another task, may have put another root in place of one that was zapped. */

@@ -79,8 +79,8 @@ static int svm_cpu_enable(void)
 		return -ENOMEM;
 	}
 	/*
-	 * The first number taken opens a generation, with everything flushed. 0 is that of a vCPU that
-	 * has none yet.
+	 * The first number taken opens a generation, with everything flushed. 0 is that of a vCPU
+	 * that has none yet.
 	 */
 	cpu->asid_generation = 1;
 	cpu->asid_next = svm_host.asids;

@@ -59,8 +59,8 @@ struct svm_vcpu {
 	struct vmcb *vmcb01, *vmcb02;
 	struct svm_asid asid01;
 
-	bool window;	    /* V_IRQ in the current VMCB is L0's, to learn of an open window */
-	bool soft_injected; /* the last entry injected a software interrupt or exception */
+	u64 injected; /* EVENTINJ of the last entry */
+	bool window;  /* V_IRQ in the current VMCB is L0's, to learn of an open window */
 
 	struct svm_nested_state nested;
 	struct svm_l1_asid l1_asids[SVM_L1_ASIDS];
