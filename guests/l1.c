@@ -112,6 +112,11 @@ static void look_for_migration(void)
 
 static void run_once(void)
 {
+	/*
+	 * A timer that came after the look at it would wait for L2's next exit, and an L2 in HLT
+	 * has none: from here on an interrupt is an INTR exit. svm_enter() lets it in again.
+	 */
+	interrupts_off();
 	events_prepare();
 	checks_before_entry();
 	svm_vcpu_enter(&l1.vcpu);
