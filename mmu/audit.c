@@ -88,7 +88,7 @@ static void audit_leaf(struct mmu *mmu, struct audit *a, u64 gfn, u64 spte, int 
 			 .level = level,
 			 .slot = memslot_find(mmu, (gfn_t){gfn})};
 
-	if (level > PG_LEVEL_1G) {
+	if (level < PG_LEVEL_4K || level > PG_LEVEL_1G) {
 		leaf_fail(a, &l, "no leaf can be at this level");
 		return;
 	}
@@ -105,6 +105,7 @@ static void audit_leaf(struct mmu *mmu, struct audit *a, u64 gfn, u64 spte, int 
 /* @table's entries are of @level; the first maps @gfn. */
 static void audit_table(struct mmu *mmu, struct audit *a, const u64 *table, int level, u64 gfn)
 {
+	assert(level >= PG_LEVEL_4K);
 	for (int i = 0; i < TABLE_ENTRIES; i++, gfn += LEVEL_PAGES(level)) {
 		u64 e = READ_ONCE(table[i]);
 		const u64 *below;

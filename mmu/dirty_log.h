@@ -3,7 +3,7 @@
  * Dirty logging of memslots, over both trees. A tracker (write protection, for now the only
  * one; scanning dirty bits and PML fit behind the same interface) says how writes become known.
  *
- * All functions take slots_lock, and mmu_lock inside; no lock may be held.
+ * All functions but those that mark take slots_lock, and mmu_lock inside; no lock may be held.
  */
 #pragma once
 
@@ -47,7 +47,11 @@ u64 dirty_log_read_clear(struct mmu *mmu, struct memslot *slot, u64 first, u64 n
 /* Number of bits set in @slot now. */
 u64 dirty_log_count(struct mmu *mmu, struct memslot *slot);
 
-/* Marks @gfn dirty if @slot is logged. Any lock, or none; atomic. */
+/*
+ * Marks @gfn dirty if @slot is logged, after the page was written. Atomic. mmu_lock, at least for
+ * reading from before the write on: turning the log off frees the bitmap after it held mmu_lock,
+ * and whoever clears bits reads the page after that.
+ */
 static inline void dirty_log_mark(struct memslot *slot, gfn_t gfn)
 {
 	u64 *map = __atomic_load_n(&slot->dirty_bitmap, __ATOMIC_ACQUIRE);
@@ -58,5 +62,5 @@ static inline void dirty_log_mark(struct memslot *slot, gfn_t gfn)
 		__atomic_fetch_or(&map[i / 64], BIT(i % 64), __ATOMIC_RELAXED);
 	}
 }
-/* Marks each of @npages pages from @gfn. */
+/* Marks each of @npages pages from @gfn. mmu_lock as above. */
 void dirty_log_mark_range(struct memslot *slot, gfn_t gfn, u64 npages);

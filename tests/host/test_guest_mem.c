@@ -200,13 +200,40 @@ static void test_tracked(void **state)
 	assert_int_equal(env_mmu_end(&mmu), 0);
 }
 
+static void test_page_at_a_time(void **state)
+{
+	struct guest_page page;
+
+	(void)state;
+	setup();
+	assert_int_equal(guest_page_write_begin(&mmu, (gfn_t){1}, &page), -EFAULT);
+	assert_int_equal(guest_page_write_begin(&mmu, (gfn_t){14}, &page), -EFAULT);
+	assert_false(rwlock_held(&mmu.lock));
+	assert_int_equal(guest_page_write_begin(&mmu, (gfn_t){4}, &page), 0);
+	assert_true(rwlock_held(&mmu.lock) && !rwlock_held_write(&mmu.lock));
+	assert_ptr_equal(page.va, byte(0x4000));
+	assert_int_equal(low->dirty_bitmap[0], 0);
+	guest_page_write_end(&mmu, &page);
+	assert_false(rwlock_held(&mmu.lock));
+	assert_int_equal(low->dirty_bitmap[0], 4);
+	low->write_track[2] = 1;
+	assert_int_equal(guest_page_write_begin(&mmu, (gfn_t){4}, &page), 0);
+	assert_true(rwlock_held_write(&mmu.lock));
+	assert_int_equal(mmu.stats.mmu_pte_write, 1);
+	guest_page_write_end(&mmu, &page);
+	assert_false(rwlock_held(&mmu.lock));
+	low->write_track[2] = 0;
+	assert_ptr_equal(guest_page_read(&mmu, (gfn_t){14}), byte(0xe000));
+	assert_null(guest_page_read(&mmu, (gfn_t){13}));
+	assert_int_equal(env_mmu_end(&mmu), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_bounds),
-		cmocka_unit_test(test_entries),
-		cmocka_unit_test(test_bit_comes_last),
-		cmocka_unit_test(test_tracked),
+		cmocka_unit_test(test_bounds),	       cmocka_unit_test(test_entries),
+		cmocka_unit_test(test_bit_comes_last), cmocka_unit_test(test_tracked),
+		cmocka_unit_test(test_page_at_a_time),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

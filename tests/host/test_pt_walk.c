@@ -61,6 +61,8 @@ static u64 random_entry(const struct pt_mode *m)
 	}
 	if ((e & 0x80) && below(3)) /* a huge page's address, mostly aligned */
 		e = (e & (0xfff | 1ull << 63)) | below(64) << (below(2) ? 30 : 21);
+	if (m->fmt->id == PT_FMT_32 && (e & 0x80) && below(3) == 0) /* PSE-36 */
+		e |= below(256) << 13;
 	if (below(12) == 0)
 		e |= 1ull << below(64);
 	return e;
