@@ -138,6 +138,7 @@ $(O)/iso-words: FORCE
 
 include mk/run.mk
 include mk/test.mk
+include mk/mutants.mk
 include mk/bench.mk
 include mk/lint.mk
 
