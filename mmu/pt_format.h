@@ -17,7 +17,7 @@
 /* Bytes and 4K pages that one entry of a table at @level maps (8-byte formats). */
 #define LEVEL_SHIFT(level) (PAGE_SHIFT + 9 * ((level)-1))
 #define LEVEL_SIZE(level)  (1ull << LEVEL_SHIFT(level))
-#define LEVEL_PAGES(level) (1ull << (9 * ((level)-1)))
+#define LEVEL_PAGES(level) (LEVEL_SIZE(level) >> PAGE_SHIFT)
 
 /* What a translation grants. */
 #define ACC_READ  BIT(0)

@@ -4,6 +4,8 @@
  * with what the others say.
  */
 #include "mmu/audit.h"
+
+#include "lib/assert.h"
 #include "mmu/shadow_internal.h"
 
 static bool rmap_holds(const struct rmap_head *head, const u64 *sptep)
@@ -59,6 +61,7 @@ static void audit_leaf(struct mmu *mmu, struct audit *a, struct shadow_page *sp,
 	u32 grants = spte_access(mmu, spte);
 	int host_level = 0;
 
+	assert(level >= PG_LEVEL_4K && level <= PG_LEVEL_1G);
 	a->leaves[MMU_TREE_NESTED][level - 1]++;
 	if (!slot || gfn.v + LEVEL_PAGES(level) > slot->base.v + slot->npages ||
 	    !IS_ALIGNED(gfn.v, LEVEL_PAGES(level))) {

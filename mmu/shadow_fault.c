@@ -4,6 +4,7 @@
  * down. Each table of L1 is tracked before its entry is read again under the lock, so an entry
  * that L1 changed meanwhile is noticed either here or when it is written.
  */
+#include "lib/assert.h"
 #include "mmu/dirty_log.h"
 #include "mmu/env.h"
 #include "mmu/shadow_internal.h"
@@ -227,10 +228,9 @@ static bool fetch(struct fetch *f)
 	goal = goal_level(f);
 	while (level > goal || fetch_stays_split(f, level))
 		fetch_direct(f, level--);
+	assert(level >= PG_LEVEL_4K);
 	fetch_leaf(f, level);
-	/* The upper levels last, so that they are recycled after what they lead to. */
-	for (; level <= top; level++)
-		shadow_page_touch(f->mmu, f->path[level]);
+	shadow_path_touch(f->mmu, f->path, level, top);
 	return true;
 }
 
@@ -252,8 +252,7 @@ static void fetch_make_room(struct fetch *f)
 			break;
 		sp = spte_child(f->mmu, spte);
 	}
-	for (int l = level; l <= top; l++)
-		shadow_page_touch(f->mmu, path[l]);
+	shadow_path_touch(f->mmu, path, level, top);
 	(void)!shadow_make_room(f->mmu, (u64)(level - PG_LEVEL_4K), &f->b);
 }
 

@@ -9,37 +9,43 @@
 #include "mmu/env.h"
 #include "mmu/shadow_internal.h"
 
-/* The 4K leaf that maps @addr; its page, or NULL. */
-static struct shadow_page *find_4k_leaf(const struct mmu *mmu, struct shadow_page *sp, ngpa_t addr,
-					int *index)
+/* Finds the 4K leaf that maps @addr, and the pages on the way, by level. False: there is none. */
+static bool find_4k_leaf(const struct mmu *mmu, struct shadow_page *root, ngpa_t addr,
+			 struct shadow_page **path, int *index)
 {
+	struct shadow_page *sp = root;
+
 	while (sp && !sp->role.invalid) {
 		int level = sp->role.level;
 		u64 spte;
 
+		path[level] = sp;
 		*index = addr.v >> LEVEL_SHIFT(level) & (TABLE_ENTRIES - 1);
 		spte = READ_ONCE(sp->spt[*index]);
 		if (!spte_present(mmu, spte))
-			return NULL;
+			return false;
 		if (level == PG_LEVEL_4K)
-			return sp;
+			return true;
 		if (spte_is_leaf(mmu, spte, level))
-			return NULL;
+			return false;
 		sp = spte_child(mmu, spte);
 	}
-	return NULL;
+	return false;
 }
 
 static bool make_writable(struct mmu *mmu, struct nested_mmu *n, ngpa_t addr)
 {
-	int index = 0;
-	struct shadow_page *sp = find_4k_leaf(mmu, n->root, addr, &index);
+	struct shadow_page *path[PT_MAX_LEVEL + 1], *sp;
 	struct flush_batch b = FLUSH_BATCH_INIT;
 	struct memslot *slot;
 	struct spte_pos pos;
+	int index;
 	u64 spte;
 
-	if (!sp || !(shadow_page_access(sp, index) & ACC_WRITE))
+	if (!find_4k_leaf(mmu, n->root, addr, path, &index))
+		return false;
+	sp = path[PG_LEVEL_4K];
+	if (!(shadow_page_access(sp, index) & ACC_WRITE))
 		return false;
 	pos = shadow_pos(mmu, sp, index);
 	spte = READ_ONCE(*pos.sptep);
@@ -50,7 +56,7 @@ static bool make_writable(struct mmu *mmu, struct nested_mmu *n, ngpa_t addr)
 	dirty_log_mark(slot, pos.gfn);
 	/* More is granted than before: nothing is owed. */
 	spte_set(&pos, spte | mmu->cfg.fmt->write | mmu->cfg.fmt->dirty, NULL, &b);
-	shadow_page_touch(mmu, sp);
+	shadow_path_touch(mmu, path, PG_LEVEL_4K, n->root->role.level);
 	return true;
 }
 

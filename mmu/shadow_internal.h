@@ -54,8 +54,8 @@ void shadow_drop_entry(struct mmu *mmu, struct shadow_page *sp, int index, struc
 void shadow_drop_spte(struct mmu *mmu, u64 *sptep, struct flush_batch *b);
 /* Frees @sp, which is invalid and no longer anybody's root. */
 void shadow_page_free(struct mmu *mmu, struct shadow_page *sp, struct flush_batch *b);
-/* Moves @sp to the warm end of the recency list. */
-void shadow_page_touch(struct mmu *mmu, struct shadow_page *sp);
+/* Moves the pages path[bottom] to path[top], by level, to the warm end of the recency list. */
+void shadow_path_touch(struct mmu *mmu, struct shadow_page *const *path, int bottom, int top);
 /* How many more shadow pages the limit allows. */
 u64 shadow_pages_available(const struct mmu *mmu);
 

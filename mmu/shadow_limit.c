@@ -6,9 +6,11 @@
 #include "mmu/env.h"
 #include "mmu/shadow_internal.h"
 
-void shadow_page_touch(struct mmu *mmu, struct shadow_page *sp)
+void shadow_path_touch(struct mmu *mmu, struct shadow_page *const *path, int bottom, int top)
 {
-	list_move_tail(&sp->lru_link, &mmu->shadow_lru);
+	/* The upper levels last, so that they are recycled after what they lead to. */
+	for (int level = bottom; level <= top; level++)
+		list_move_tail(&path[level]->lru_link, &mmu->shadow_lru);
 }
 
 u64 shadow_pages_available(const struct mmu *mmu)

@@ -200,6 +200,27 @@ static void test_limit_recycles_the_coldest(void **state)
 	assert_int_equal(v.mmu.stats.mmu_shadow_zapped >= v.mmu.stats.mmu_recycled, 1);
 }
 
+/* Room for a path is not made out of that path, whose other pages would be missing then. */
+static void test_limit_spares_the_path(void **state)
+{
+	struct shadow_page *l2;
+
+	(void)state;
+	limited(6);
+	nv_map(&v, 0, 0x10, 1, L1_RWX);
+	nv_map(&v, MB2, 0x11, 1, L1_RWX);
+	nv_map(&v, 64 * GB1, 0x12, 1, L1_RWX);
+	assert_int_equal(nv_write(&v, 0, 1), FAULT_FIXED);
+	l2 = nv_sp(&v, 0, 2);
+	assert_int_equal(nv_write(&v, 64 * GB1, 1), FAULT_FIXED);
+	assert_ptr_equal(nv_sp(&v, 0, 2), l2);
+	assert_int_equal(v.mmu.stats.mmu_shadow_pages <= 6, 1);
+	assert_int_equal(nv_write(&v, MB2, 1), FAULT_FIXED);
+	assert_ptr_equal(nv_sp(&v, MB2, 2), l2);
+	assert_int_equal(v.mmu.stats.mmu_shadow_pages <= 6, 1);
+	nv_check(&v);
+}
+
 static void test_limit_below_one_path(void **state)
 {
 	struct flush_batch b = FLUSH_BATCH_INIT;
@@ -301,6 +322,7 @@ int main(void)
 		T(test_zap_frees_after_the_flush_only),
 		T(test_default_limit),
 		OWN(test_limit_recycles_the_coldest),
+		OWN(test_limit_spares_the_path),
 		OWN(test_limit_below_one_path),
 		T(test_audit_sees_damage),
 	};
