@@ -187,7 +187,7 @@ static void test_audit_of_leaves(void **state)
 	expect_audit("writable in a read-only slot");
 	set_leaf(16 * PAGES_2M, *leaf_of(16 * PAGES_2M, &level) & ~BIT(1));
 	slot->write_track[77] = 1;
-	expect_audit("tracked");
+	expect_audit("writable over a tracked table");
 	slot->write_track[77] = 0;
 	assert_int_equal(dirty_log_enable(&mmu, slot, DIRTY_PROTECT_ALL), 0);
 	assert_int_equal(mmu_audit(&mmu, &audit), 0);
@@ -202,6 +202,66 @@ static void test_audit_of_leaves(void **state)
 	vm_end();
 }
 
+/* Changes the entry of @level that is for @gfn. Its old value. */
+static u64 set_entry(u64 gfn, int level, u64 value)
+{
+	struct flush_batch b = FLUSH_BATCH_INIT;
+	struct tdp_iter it;
+	u64 old = 0;
+
+	lock_all();
+	tdp_for_each (it, &mmu, level, gfn, gfn + 1) {
+		struct spte_pos pos = tdp_iter_pos(&it);
+
+		if (it.level != level)
+			continue;
+		old = spte_set(&pos, value, NULL, &b);
+		it.old = value;
+	}
+	unlock_all(&b);
+	return old;
+}
+
+static void test_audit_of_structure(void **state)
+{
+	const u64 base = PAGES_2M, end = 5 * PAGES_2M + 5;
+	struct memslot *slot = vm(NULL, base, end - base, 1);
+	u64 table, big;
+
+	(void)state;
+	assert_int_equal(fault(base, 0), FAULT_FIXED);
+	assert_int_equal(fault(end - 1, 0), FAULT_FIXED);
+	set_entry(end, 1, spte_make_leaf(&mmu, memslot_hpa(slot, (gfn_t){base}, NULL), 1, ACC_ALL));
+	expect_audit("outside of every slot");
+	set_entry(end, 1, 0);
+	big = spte_make_leaf(&mmu, memslot_hpa(slot, (gfn_t){3 * PAGES_2M}, NULL), 2, ACC_ALL);
+	set_entry(3 * PAGES_2M, 2, big);
+	expect_audit("larger than the memory behind it");
+	set_entry(3 * PAGES_2M, 2, 0);
+	table = set_entry(base, 2, 0);
+	set_entry(base, 2, table & ~BIT(1));
+	expect_audit("malformed");
+	set_entry(base, 2, table);
+	vm_end();
+
+	slot = vm(NULL, 0, PAGES_1G + 7, 3);
+	assert_int_equal(fault(0, 0), FAULT_FIXED);
+	mmu.cfg.max_leaf_level = PG_LEVEL_2M;
+	expect_audit("larger than allowed");
+	mmu.cfg.max_leaf_level = PG_LEVEL_1G;
+	mmu.cfg.nx_huge_pages = true;
+	expect_audit("huge and executable");
+	mmu.cfg.nx_huge_pages = false;
+	set_entry(PAGES_1G, 3,
+		  spte_make_leaf(&mmu, memslot_hpa(slot, (gfn_t){0}, NULL), 3, ACC_ALL));
+	expect_audit("reaches out of its slot");
+	set_entry(PAGES_1G, 3, 0);
+	mmu.stats.nx_lpage_splits++;
+	expect_audit("NX splits");
+	mmu.stats.nx_lpage_splits--;
+	vm_end();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -211,6 +271,7 @@ int main(void)
 		cmocka_unit_test(test_ept),
 		cmocka_unit_test(test_bad_config),
 		cmocka_unit_test(test_audit_of_leaves),
+		cmocka_unit_test(test_audit_of_structure),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -298,6 +298,8 @@ static void test_nx_huge_pages(void **state)
 				 .nx_huge_pages = true};
 	struct memslot *slot = vm(&cfg, 0, PAGES_1G, 3);
 	const u64 gfn = 5 * PAGES_2M + 3;
+	struct nx_split *again;
+	int level;
 
 	(void)state;
 	assert_int_equal(fault(gfn, BIT(1)), FAULT_FIXED);
@@ -316,6 +318,12 @@ static void test_nx_huge_pages(void **state)
 	/* The same table is listed once, others besides. */
 	assert_int_equal(fetch(gfn + 1), FAULT_FIXED);
 	assert_int_equal(fetch(gfn + PAGES_2M), FAULT_FIXED);
+	assert_int_equal(mmu.stats.nx_lpage_splits, 2);
+	/* Nor twice when two vCPUs come at once; the later one keeps its memory. */
+	again = env_alloc(sizeof(*again));
+	nx_split_add(&mmu, (void *)((u64)leaf_of(gfn, &level) & PAGE_MASK), (gfn_t){gfn}, &again);
+	assert_non_null(again);
+	env_free(again);
 	assert_int_equal(mmu.stats.nx_lpage_splits, 2);
 	assert_int_equal(mmu_audit(&mmu, &audit), 0);
 	/* Memory runs out at each allocation. */
