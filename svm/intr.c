@@ -93,6 +93,10 @@ void svm_event_inject(struct svm_vcpu *svm)
 	svm->vcpu.pending.type = EVENT_NONE;
 	if (is_soft(&e) && e.insn_len)
 		return; /* executing the instruction again delivers it */
+	/* Where a software interrupt returns to, APM 2 15.20. */
+	if (svm->vcpu.guest_mode)
+		svm->vmcb->control.next_rip = svm->nested.ctl.next_rip;
+	svm->injected_rip = svm->vcpu.rip;
 	svm->injected = svm_event_encode(&e);
 	svm->vmcb->control.event_inj = svm->injected;
 	svm->vcpu.stats.injections++;
@@ -115,6 +119,17 @@ static void fix_virtual_interrupt(struct vcpu_event *e, struct vmcb_control *c)
 	c->vintr &= ~V_IRQ;
 }
 
+/*
+ * Bochs goes on to report an exception that was injected and delivered. One that was cut short
+ * leaves RIP alone; elsewhere it is the report of another fault, which comes again when its
+ * instruction does.
+ */
+static bool is_stale(const struct svm_vcpu *svm, const struct vcpu_event *e)
+{
+	return e->type == EVENT_EXCEPTION && e->vector != EXC_DB && was_injected(svm, e) &&
+	       svm->vcpu.rip != svm->injected_rip;
+}
+
 void svm_event_collect(struct svm_vcpu *svm)
 {
 	struct vcpu_event *e = &svm->vcpu.pending;
@@ -122,6 +137,8 @@ void svm_event_collect(struct svm_vcpu *svm)
 	u64 type = c->exit_int_info & SVM_EVENT_TYPE_MASK;
 
 	svm_event_decode(e, c->exit_int_info);
+	if (is_stale(svm, e))
+		e->type = EVENT_NONE;
 	if (e->type == EVENT_INTR && (type != SVM_EVENT_TYPE_INTR || !was_injected(svm, e)))
 		fix_virtual_interrupt(e, c);
 	if (is_soft(e) && !was_injected(svm, e))

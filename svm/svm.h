@@ -59,8 +59,8 @@ struct svm_vcpu {
 	struct vmcb *vmcb01, *vmcb02;
 	struct svm_asid asid01;
 
-	u64 injected; /* EVENTINJ of the last entry */
-	bool window;  /* V_IRQ in the current VMCB is L0's, to learn of an open window */
+	u64 injected, injected_rip; /* EVENTINJ of the last entry, and where that was */
+	bool window; /* V_IRQ in the current VMCB is L0's, to learn of an open window */
 
 	struct svm_nested_state nested;
 	struct svm_l1_asid l1_asids[SVM_L1_ASIDS];
