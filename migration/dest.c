@@ -7,6 +7,7 @@
 #include "lib/printf.h"
 #include "lib/string.h"
 #include "migration/dest_verify.h"
+#include "migration/memhash.h"
 #include "migration/wire.h"
 
 void migration_dest_init(struct migration_dest *d, const struct migration_dest_ops *ops, void *ctx,
@@ -102,7 +103,16 @@ static int take_round(struct migration_dest *d, const struct section *s)
 	return 0;
 }
 
-/* A zero page of the first round needs no write: the memory was zero when it was made. */
+/*
+ * A zero page is looked at first: most are zero already, and writing those would make an emulator
+ * back them. Memory that no VM had before holds whatever firmware and boot loader left there.
+ */
+static void clear_page(void *page)
+{
+	if (!page_is_zero(page))
+		memset(page, 0, PAGE_SIZE);
+}
+
 static int write_entry(struct migration_dest *d, u32 index, const struct ram_entry *entry)
 {
 	u64 first = entry->gfn - d->cfg.slots[index].base;
@@ -111,8 +121,8 @@ static int write_entry(struct migration_dest *d, u32 index, const struct ram_ent
 	d->round_pages += entry->npages;
 	d->pages += entry->npages;
 	if (entry->kind == RAM_ZERO) {
-		for (u32 i = 0; d->round > 1 && i < entry->npages; i++)
-			memset(d->ops->page(d->ctx, index, first + i), 0, PAGE_SIZE);
+		for (u32 i = 0; i < entry->npages; i++)
+			clear_page(d->ops->page(d->ctx, index, first + i));
 		return 0;
 	}
 	/* By way of a buffer: what decompresses wrongly leaves the machine's memory alone. */

@@ -17,7 +17,7 @@
  */
 struct migration_dest_ops {
 	/*
-	 * Makes the machine that @cfg describes, with its memory zeroed, and says which states
+	 * Makes the machine that @cfg describes, whatever its memory holds, and says which states
 	 * it has. 0, or -errno with a sentence in @why. Called once.
 	 */
 	int (*create)(void *ctx, const struct migration_config *cfg, struct state_set *states,

@@ -229,7 +229,10 @@ static int model_create(void *ctx, const struct migration_config *cfg, struct st
 		return -EINVAL;
 	}
 	for (int i = 0; i < MODEL_SLOTS; i++)
-		m->dst.mem[i] = calloc(cfg->slots[i].npages, PAGE_SIZE);
+		m->dst.mem[i] = malloc(cfg->slots[i].npages * PAGE_SIZE);
+	/* What was there before is nobody's business, and must not be there afterwards. */
+	for (int i = 0; i < MODEL_SLOTS; i++)
+		memset(m->dst.mem[i], 0xcc, cfg->slots[i].npages * PAGE_SIZE);
 	m->dst.exists = true;
 	states->ops = &model_dest_states;
 	states->ctx = m;
