@@ -130,16 +130,18 @@ static void let_source_go_on(struct vm *vm)
 		       (unsigned long long)params.linger);
 }
 
-/* @vm has ended. Shows its figures, frees it. Returns the number of leaks. */
-static int retire(struct vm *vm)
+/* @vm has ended. Shows its figures, frees it. False when it leaked or an audit found errors. */
+static bool retire(struct vm *vm)
 {
+	u64 errors;
 	int leaks;
 
 	stats_print(vm);
 	stats_result(&result, vm);
+	errors = vm_audit_finish(vm, &result);
 	leaks = vm_destroy(vm);
 	result_s64(&result, "leaks", leaks);
-	return leaks;
+	return !errors && !leaks;
 }
 
 /*
@@ -167,7 +169,7 @@ static int migrate(struct vm **vm)
 	vm_wait(src);
 	log_info("%s ended: %s", src->name, src->end_reason);
 	result_object(&result, "source");
-	status = retire(src) ? 1 : 0;
+	status = retire(src) ? 0 : 1;
 	result_end(&result);
 	return status;
 }
@@ -188,7 +190,7 @@ static int run_to_the_end(struct vm *vm)
 	if (guest)
 		result_string(&result, "guest-error", vm->end_reason);
 	result_s64(&result, "exit-status", guest);
-	if (retire(vm) || guest < 0)
+	if (!retire(vm) || guest < 0)
 		status = MAX(status, 1);
 	return guest > 0 ? MIN(guest, STATUS_MAX) : status;
 }

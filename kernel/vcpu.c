@@ -5,6 +5,7 @@
  */
 #include "kernel/cpu.h"
 #include "kernel/exits.h"
+#include "kernel/params.h"
 #include "kernel/platform.h"
 #include "kernel/time.h"
 #include "kernel/trace.h"
@@ -13,6 +14,8 @@
 
 /* A throttled vCPU runs so long between two rests. */
 #define THROTTLE_SLICE_NS (5 * NSEC_PER_MSEC)
+/* With audit=on the tables are audited each time a vCPU has made so many exits. */
+#define AUDIT_EVERY 2048
 
 void vcpu_raise_interrupt(struct vcpu *vcpu, u8 vector)
 {
@@ -168,6 +171,8 @@ void vcpu_task(void *arg)
 			deliver_interrupt(vcpu);
 		vendor->run(vcpu, &exit);
 		exit_handle(vcpu, &exit);
+		if (unlikely(params.audit) && vcpu->stats.exits % AUDIT_EVERY == 0)
+			vm_audit(vm, "between exits");
 	}
 	vcpu->parked = true;
 }

@@ -2,6 +2,7 @@
 /* A virtual machine: memory, vCPUs, devices, and its life from creation to the last message. */
 #pragma once
 
+#include "kernel/result.h"
 #include "kernel/task.h"
 #include "kernel/vcpu.h"
 #include "mmu/mmu.h"
@@ -52,6 +53,9 @@ struct vm {
 	bool ended;	/* end_reason and exit_status are set; release/acquire */
 	u32 ending;	/* vm_end() was called: the first one counts */
 	u64 next_event; /* time_ns() when platform_tick() is due, ~0: never. By the vCPU's task */
+	struct {
+		u64 runs, entries, errors;
+	} audit; /* tally of vm_audit(), atomic */
 };
 
 /* Has the VM ended? Its vCPUs leave the guest soon, if they have not yet. Any task. */
@@ -88,6 +92,14 @@ int __must_check vm_add_pio(struct vm *vm, const struct pio_device *dev);
  * VM ended).
  */
 int __must_check vm_wait_phase(struct vm *vm, u32 phase, u64 timeout_ms);
+
+/*
+ * With audit=on: audits all tables now. What is wrong is printed, with @when it was found, and
+ * counted. Tries slots_lock, takes mmu_lock for writing. Any task.
+ */
+void vm_audit(struct vm *vm, const char *when);
+/* The same for a last time, and the tally into @r. Returns the number of errors of all audits. */
+u64 vm_audit_finish(struct vm *vm, struct result *r);
 
 /* --- between vm.c, vm_memory.c and vcpu.c --- */
 

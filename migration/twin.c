@@ -15,7 +15,6 @@
 #include "migration/pipe.h"
 #include "migration/report.h"
 #include "migration/vm_state.h"
-#include "mmu/audit.h"
 #include "mmu/dirty_log.h"
 
 struct twin {
@@ -28,20 +27,6 @@ struct twin {
 	struct migration_dest dest;
 	bool taken; /* dst runs; release/acquire */
 };
-
-static void audit(struct vm *vm, const char *when)
-{
-	struct audit a = {0};
-
-	if (!params.audit)
-		return;
-	if (mmu_audit(&vm->mmu, &a))
-		log_err("%s: audit %s: %llu errors, the first: %s", vm->name, when,
-			(unsigned long long)a.errors, a.first);
-	else
-		log_info("%s: audit %s: %llu entries, all right", vm->name, when,
-			 (unsigned long long)a.checked);
-}
 
 /* --- the source's operations --- */
 
@@ -77,7 +62,7 @@ static int source_log_start(void *ctx)
 	t->report.split = t->src->mmu.stats;
 	t->report.setup_ns = time_ns() - started;
 	report_split(&t->report);
-	audit(t->src, "after the split");
+	vm_audit(t->src, "after the split");
 	return 0;
 }
 
@@ -89,7 +74,7 @@ static void source_log_stop(void *ctx)
 	while (n < MIGRATION_MAX_SLOTS && t->src_slots[n])
 		n++;
 	log_stop_below(t, n);
-	audit(t->src, "after logging");
+	vm_audit(t->src, "after logging");
 }
 
 static u64 source_dirty_read_clear(void *ctx, u32 slot, u64 first, u64 npages, u64 *bits)

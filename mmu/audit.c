@@ -12,6 +12,9 @@
 #include "mmu/shadow_mmu.h"
 #include "mmu/tdp_mmu.h"
 
+/* One fault may show in each of a million entries. */
+#define ERRORS_SHOWN 20
+
 void audit_fail(struct audit *a, const char *fmt, ...)
 {
 	char text[sizeof(a->first)];
@@ -22,7 +25,8 @@ void audit_fail(struct audit *a, const char *fmt, ...)
 	va_end(ap);
 	if (a->errors++ == 0)
 		snprintf(a->first, sizeof(a->first), "%s", text);
-	env_warn("audit: %s", text);
+	if (a->errors <= ERRORS_SHOWN)
+		env_warn("audit: %s", text);
 }
 
 struct leaf {
