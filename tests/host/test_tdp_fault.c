@@ -145,6 +145,44 @@ static void test_fault_tracked(void **state)
 	vm_end();
 }
 
+/* Another vCPU is faster, each time that this one is about to change an entry. */
+static u64 rivals;
+static void rival(u64 *p, u64 old, u64 new)
+{
+	(void)p;
+	(void)old;
+	(void)new;
+	if (!rivals)
+		return;
+	rivals--;
+	assert_int_equal(fault(3, BIT(1)), FAULT_FIXED);
+}
+
+static void test_fault_loses(void **state)
+{
+	struct memslot *slot;
+
+	(void)state;
+	for (u64 n = 1; n < 6; n++) {
+		slot = vm(NULL, 0, PAGES_1G, n % 2 ? 1 : 3);
+		mmu.cfg.eager_page_split = false;
+		env_threaded = true; /* the rival may allocate while we hold the lock */
+		rivals = n;
+		env_before_cmpxchg = rival;
+		assert_int_equal(fault(3, BIT(1)), FAULT_FIXED);
+		assert_true(writable(3));
+		rivals = 0;
+		assert_int_equal(dirty_log_enable(&mmu, slot, DIRTY_PROTECT_ALL), 0);
+		rivals = n;
+		assert_int_equal(fault(4, BIT(1)), FAULT_FIXED);
+		assert_true(writable(3) && writable(4));
+		assert_int_equal(level_of(4), 1);
+		assert_int_equal(dirty_log_count(&mmu, slot), 2);
+		env_before_cmpxchg = NULL;
+		vm_end();
+	}
+}
+
 static void *fault_thread(void *arg)
 {
 	u64 x = (u64)arg * 7919 + 1;
@@ -190,9 +228,10 @@ static void test_fault_parallel(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_fault_levels),  cmocka_unit_test(test_fault_level_limits),
-		cmocka_unit_test(test_fault_outside), cmocka_unit_test(test_fault_no_memory),
-		cmocka_unit_test(test_fault_tracked), cmocka_unit_test(test_fault_parallel),
+		cmocka_unit_test(test_fault_levels),   cmocka_unit_test(test_fault_level_limits),
+		cmocka_unit_test(test_fault_outside),  cmocka_unit_test(test_fault_no_memory),
+		cmocka_unit_test(test_fault_tracked),  cmocka_unit_test(test_fault_loses),
+		cmocka_unit_test(test_fault_parallel),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
