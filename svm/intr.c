@@ -37,7 +37,7 @@ void svm_event_decode(struct vcpu_event *e, u64 event)
 		e->type = EVENT_SOFT_INTR;
 	else if (type == SVM_EVENT_TYPE_EXCP && e->vector < EXC_COUNT)
 		e->type = EVENT_EXCEPTION;
-	else /* QEMU records a virtual interrupt as type 3 with the interrupt's vector */
+	else /* an exception's type with an interrupt's vector: QEMU, for virtual interrupts */
 		e->type = EVENT_INTR;
 	if (e->type == EVENT_EXCEPTION && event & SVM_EVENT_ERR_VALID) {
 		e->has_error = 1;
@@ -96,7 +96,6 @@ void svm_event_inject(struct svm_vcpu *svm)
 	/* Where a software interrupt returns to, APM 2 15.20. */
 	if (svm->vcpu.guest_mode)
 		svm->vmcb->control.next_rip = svm->nested.ctl.next_rip;
-	svm->injected_rip = svm->vcpu.rip;
 	svm->injected = svm_event_encode(&e);
 	svm->vmcb->control.event_inj = svm->injected;
 	svm->vcpu.stats.injections++;
@@ -108,41 +107,75 @@ static bool was_injected(const struct svm_vcpu *svm, const struct vcpu_event *e)
 	       (svm->injected & SVM_EVENT_VECTOR_MASK) == e->vector;
 }
 
-/*
- * Physical interrupts end the guest before they are delivered, so what was not injected was a
- * virtual interrupt. Its delivery has begun, so it counts as taken (APM 2 15.21.4). QEMU records it
- * as an exception and leaves V_IRQ set, it would come twice; Bochs records vector 0.
- */
-static void fix_virtual_interrupt(struct vcpu_event *e, struct vmcb_control *c)
-{
-	e->vector = (u8)(c->vintr >> V_INTR_VECTOR_SHIFT);
-	c->vintr &= ~V_IRQ;
-}
-
-/*
- * Bochs goes on to report an exception that was injected and delivered. One that was cut short
- * leaves RIP alone; elsewhere it is the report of another fault, which comes again when its
- * instruction does.
- */
-static bool is_stale(const struct svm_vcpu *svm, const struct vcpu_event *e)
-{
-	return e->type == EVENT_EXCEPTION && e->vector != EXC_DB && was_injected(svm, e) &&
-	       svm->vcpu.rip != svm->injected_rip;
-}
-
 void svm_event_collect(struct svm_vcpu *svm)
 {
 	struct vcpu_event *e = &svm->vcpu.pending;
-	struct vmcb_control *c = &svm->vmcb->control;
-	u64 type = c->exit_int_info & SVM_EVENT_TYPE_MASK;
 
-	svm_event_decode(e, c->exit_int_info);
-	if (is_stale(svm, e))
-		e->type = EVENT_NONE;
-	if (e->type == EVENT_INTR && (type != SVM_EVENT_TYPE_INTR || !was_injected(svm, e)))
-		fix_virtual_interrupt(e, c);
+	svm_event_decode(e, svm->vmcb->control.exit_int_info);
 	if (is_soft(e) && !was_injected(svm, e))
 		e->insn_len = e->type == EVENT_SOFT_INTR ? 2 : 1;
+}
+
+/* --- L1's virtual interrupts for L2 --- */
+
+/*
+ * The processor only says when V_IRQ can be delivered (VINTR is intercepted while it is set); L0
+ * then injects it. Had the processor delivered it itself, and an exit cut that short, EXITINTINFO
+ * would be of no use: QEMU records an exception and leaves V_IRQ set, Bochs records whatever event
+ * was recorded last.
+ */
+static void virq_take(struct svm_vcpu *svm)
+{
+	struct vmcb_control *c = &svm->vmcb02->control;
+
+	svm->vcpu.pending = (struct vcpu_event){
+		.type = EVENT_INTR,
+		.vector = (u8)(c->vintr >> V_INTR_VECTOR_SHIFT),
+	};
+	c->vintr &= ~V_IRQ;
+	if (!vmcb_intercept_test(&svm->nested.ctl, INTERCEPT_VINTR))
+		vmcb_intercept_clear(c, INTERCEPT_VINTR);
+}
+
+static bool virq_deliverable(const struct svm_vcpu *svm)
+{
+	const struct vmcb_control *c = &svm->vmcb02->control;
+	u64 v = c->vintr;
+
+	if (!(svm->vcpu.rflags & RFLAGS_IF) || c->int_state & SVM_INTERRUPT_SHADOW ||
+	    svm->vcpu.pending.type != EVENT_NONE)
+		return false;
+	return v & V_IGN_TPR || (v & V_INTR_PRIO_MASK) >> V_INTR_PRIO_SHIFT > (v & V_TPR_MASK);
+}
+
+void svm_virq_intercept(struct svm_vcpu *svm)
+{
+	struct vmcb_control *c = &svm->vmcb02->control;
+
+	if (c->vintr & V_IRQ || vmcb_intercept_test(&svm->nested.ctl, INTERCEPT_VINTR))
+		vmcb_intercept_set(c, INTERCEPT_VINTR);
+}
+
+void svm_virq_enter(struct svm_vcpu *svm)
+{
+	if (svm->window || !virq_deliverable(svm))
+		return;
+	if (vmcb_intercept_test(&svm->nested.ctl, INTERCEPT_VINTR))
+		svm_nested_exit(svm, SVM_EXIT_VINTR, 0, 0);
+	else
+		virq_take(svm);
+}
+
+bool svm_virq_exit(struct svm_vcpu *svm)
+{
+	if (svm->window) {
+		svm_window_close(svm);
+		return true;
+	}
+	if (!svm->vcpu.guest_mode || vmcb_intercept_test(&svm->nested.ctl, INTERCEPT_VINTR))
+		return false;
+	virq_take(svm);
+	return true;
 }
 
 /* L2 runs: L1 wants to be told of interrupts. */
@@ -221,6 +254,5 @@ void svm_window_close(struct svm_vcpu *svm)
 	if (!svm->vcpu.guest_mode)
 		return;
 	c->vintr |= svm->nested.ctl.vintr & owned;
-	if (vmcb_intercept_test(&svm->nested.ctl, INTERCEPT_VINTR))
-		vmcb_intercept_set(c, INTERCEPT_VINTR);
+	svm_virq_intercept(svm);
 }

@@ -136,6 +136,7 @@ void svm_nested_merge_control(struct svm_vcpu *svm)
 	/* APM 2 15.21.2: without V_INTR_MASKING L2's CR8 is L1's. */
 	if (!(c12->vintr & V_INTR_MASKING))
 		c->vintr = (c->vintr & ~V_TPR_MASK) | (c01->vintr & V_TPR_MASK);
+	svm_virq_intercept(svm);
 	c->int_state = c12->int_state & SVM_INTERRUPT_SHADOW;
 	c->nested_ctl = SVM_NP_ENABLE;
 	/* L1 that shadows L2's tables itself: what it calls physical is its own. */

@@ -112,9 +112,7 @@ static void decode(struct svm_vcpu *svm, struct vm_exit *exit)
 			exit->kind = EXIT_IGNORE;
 		break;
 	case EXIT_INTR_WINDOW:
-		if (svm->window)
-			svm_window_close(svm);
-		else
+		if (!svm_virq_exit(svm))
 			exit->kind = EXIT_OTHER;
 		break;
 	default:
@@ -130,6 +128,8 @@ void svm_run(struct vcpu *vcpu, struct vm_exit *exit)
 	if (unlikely(cpu->owner != svm))
 		svm_cpu_take(cpu, svm);
 	svm->injected = 0;
+	if (vcpu->guest_mode && svm->vmcb->control.vintr & V_IRQ)
+		svm_virq_enter(svm);
 	if (vcpu->pending.type != EVENT_NONE)
 		svm_event_inject(svm);
 	/* A fault, or another task, may have put another root in place of one that was zapped. */

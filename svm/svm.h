@@ -59,8 +59,8 @@ struct svm_vcpu {
 	struct vmcb *vmcb01, *vmcb02;
 	struct svm_asid asid01;
 
-	u64 injected, injected_rip; /* EVENTINJ of the last entry, and where that was */
-	bool window; /* V_IRQ in the current VMCB is L0's, to learn of an open window */
+	u64 injected; /* EVENTINJ of the last entry */
+	bool window;  /* V_IRQ in the current VMCB is L0's, to learn of an open window */
 
 	struct svm_nested_state nested;
 	struct svm_l1_asid l1_asids[SVM_L1_ASIDS];
@@ -176,6 +176,14 @@ void svm_queue_exception(struct svm_vcpu *svm, u8 vector, bool has_error, u32 er
 /* Before entry: vcpu->pending to EVENTINJ. After exit: EXITINTINFO to vcpu->pending. */
 void svm_event_inject(struct svm_vcpu *svm);
 void svm_event_collect(struct svm_vcpu *svm);
+/*
+ * L1's virtual interrupt for L2. Before entry, with V_IRQ set: delivers it if L2 would take it now.
+ * On a VINTR exit: false when that is L1's. intercept: makes the processor say when it can be
+ * taken.
+ */
+void svm_virq_enter(struct svm_vcpu *svm);
+bool svm_virq_exit(struct svm_vcpu *svm);
+void svm_virq_intercept(struct svm_vcpu *svm);
 
 /* msr.c */
 int svm_msr_read(struct vcpu *vcpu, u32 msr, u64 *val);
