@@ -11,6 +11,8 @@
  * at once than there is memory for. A string instruction may need many, one after the other.
  */
 #define RECLAIM_LIMIT 1000
+/* So often may it run into a table that is shadowed anew each time. */
+#define STUCK_LIMIT 1000
 
 static const char *access_name(u64 error)
 {
@@ -48,21 +50,56 @@ static void reclaim(struct vcpu *vcpu)
 	rwlock_write_unlock(&mmu->lock);
 }
 
-/* @result of a fault that is not for L1 to see. */
-static void fault_outcome(struct vcpu *vcpu, const struct vm_exit *exit, int result)
+/*
+ * A store to a table of L1's that is shadowed. One that L0 cannot make is the guest's to try again,
+ * with the shadow gone. That never ends where L2 stores through what is shadowed.
+ */
+static void write_table(struct vcpu *vcpu, const struct vm_exit *exit, gpa_t gpa)
+{
+	char code[CODE_TEXT_SIZE];
+
+	if (!exit_emulate(vcpu, exit, gpa, code))
+		return;
+	mmu_track_end(&vcpu->vm->mmu, gpa);
+	if (vcpu->stuck_rip != vcpu->rip || vcpu->stuck_gpa != gpa.v)
+		vcpu->stuck = 0;
+	vcpu->stuck_rip = vcpu->rip;
+	vcpu->stuck_gpa = gpa.v;
+	if (++vcpu->stuck > STUCK_LIMIT && vcpu->guest_mode)
+		vm_end(vcpu->vm, -EIO,
+		       "its L2 writes the nested tables that map that write (0x%llx), in a way "
+		       "that "
+		       "cannot be carried out: rip 0x%llx: %s",
+		       (unsigned long long)gpa.v, (unsigned long long)vcpu->rip, code);
+}
+
+/* There is nothing, or a ROM: what is read is all ones, what is written goes nowhere. */
+static void access_outside(struct vcpu *vcpu, const struct vm_exit *exit)
+{
+	char code[CODE_TEXT_SIZE];
+
+	if (exit_emulate(vcpu, exit, (gpa_t){exit->fault.addr}, code))
+		vm_end(vcpu->vm, -EFAULT,
+		       "it %s 0x%llx, outside of its %llu MiB of memory, at rip 0x%llx: %s",
+		       access_name(exit->fault.error), (unsigned long long)exit->fault.addr,
+		       (unsigned long long)vcpu->vm->mem_bytes >> 20, (unsigned long long)vcpu->rip,
+		       code);
+}
+
+/* @result of a fault that is not for L1 to see, at @gpa. */
+static void fault_outcome(struct vcpu *vcpu, const struct vm_exit *exit, gpa_t gpa, int result)
 {
 	switch (result) {
 	case FAULT_FIXED:
+		break;
+	case FAULT_EMULATE:
+		write_table(vcpu, exit, gpa);
 		break;
 	case -ENOMEM:
 		reclaim(vcpu);
 		break;
 	default:
-		vm_end(vcpu->vm, -EFAULT,
-		       "it %s 0x%llx, outside of its %llu MiB of memory, at rip 0x%llx",
-		       access_name(exit->fault.error), (unsigned long long)exit->fault.addr,
-		       (unsigned long long)vcpu->vm->mem_bytes >> 20,
-		       (unsigned long long)vcpu->rip);
+		access_outside(vcpu, exit);
 	}
 }
 
@@ -70,18 +107,18 @@ static void fault_outcome(struct vcpu *vcpu, const struct vm_exit *exit, int res
 void exit_fault(struct vcpu *vcpu, const struct vm_exit *exit)
 {
 	struct mmu *mmu = &vcpu->vm->mmu;
-	struct nested_fault fault;
+	struct nested_fault fault = {0};
 	int result;
 
 	if (!vcpu->guest_mode || !vcpu->nested.root) {
 		result = mmu_tdp_fault(mmu, (gpa_t){exit->fault.addr}, exit->fault.error);
-		fault_outcome(vcpu, exit, result);
+		fault_outcome(vcpu, exit, (gpa_t){exit->fault.addr}, result);
 		return;
 	}
 	result = mmu_nested_fault(mmu, &vcpu->nested, (ngpa_t){exit->fault.addr}, exit->fault.error,
 				  &fault);
 	if (result != FAULT_REFLECT)
-		fault_outcome(vcpu, exit, result);
+		fault_outcome(vcpu, exit, fault.gpa, result);
 	else if (vendor->nested_reflect_fault(vcpu, exit, &fault) == NESTED_DEAD)
 		vm_end(vcpu->vm, -EIO, "its nested state cannot go on");
 }

@@ -34,4 +34,11 @@ int __must_check msr_read(struct vcpu *vcpu, u32 index, u64 *val);
 int __must_check msr_write(struct vcpu *vcpu, u32 index, u64 val);
 
 void exit_fault(struct vcpu *vcpu, const struct vm_exit *exit);
+/*
+ * Carries out the instruction whose access to @gpa faulted. 0: done, or the guest is to be entered
+ * again for it; -EINVAL: that cannot be. @code then names its bytes, as far as they are known.
+ */
+#define CODE_TEXT_SIZE (3 * 15 + 1)
+int __must_check exit_emulate(struct vcpu *vcpu, const struct vm_exit *exit, gpa_t gpa,
+			      char code[CODE_TEXT_SIZE]);
 void exit_io(struct vcpu *vcpu, const struct vm_exit *exit);

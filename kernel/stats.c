@@ -37,6 +37,7 @@ static const struct stat_name {
 	STAT(mmu_unsync),
 	STAT(mmu_synced),
 	STAT(mmu_sync_dropped),
+	STAT(mmu_flooded),
 	STAT(rmap_descs),
 	STAT(nx_lpage_splits),
 	STAT(remote_tlb_flush),

@@ -108,5 +108,9 @@ struct vcpu {
 	u8 irq_vector;
 	u32 reclaims; /* faults at reclaim_rip that found no memory: kernel/exit_fault.c */
 	u64 reclaim_rip;
+	/* Stores to the tracked table at stuck_gpa, by the code at stuck_rip, that L0 cannot make.
+	 */
+	u32 stuck;
+	u64 stuck_rip, stuck_gpa;
 	u64 throttle_since; /* time_ns() since which the vCPU has run without being held back */
 };

@@ -61,6 +61,19 @@ struct vendor_ops {
 	bool (*nested_intr)(struct vcpu *vcpu);
 	/* Moves RIP past the instruction that caused @exit. -EFAULT: #PF or the like was queued. */
 	int (*skip)(struct vcpu *vcpu, const struct vm_exit *exit);
+	/*
+	 * For carrying out an instruction of the guest's (kernel/emulate.h). Adds code bytes from
+	 * RIP on to the *@have that @code holds, up to the end of a page or INSN_MAX_LENGTH. 0;
+	 * -EFAULT: an exception was queued instead; -EAGAIN: the bytes cannot be had now.
+	 */
+	int (*fetch_insn)(struct vcpu *vcpu, u8 *code, u32 *have);
+	/* The code's width, 16, 32 or 64, and the bases of ES to GS as they count in it. */
+	u8 (*segment_bases)(struct vcpu *vcpu, u64 base[SEG_GS + 1]);
+	/*
+	 * Where a linear address leads for an access at the guest's privilege. 0; -EFAULT: #PF was
+	 * queued; -EAGAIN: L1's nested tables do not map it.
+	 */
+	int (*translate)(struct vcpu *vcpu, u64 linear, bool write, gpa_t *gpa);
 	/* Value of an MSR that the vendor keeps; -ENOENT: not the vendor's; -EINVAL: #GP. */
 	int (*msr_read)(struct vcpu *vcpu, u32 msr, u64 *val);
 	int (*msr_write)(struct vcpu *vcpu, u32 msr, u64 val);

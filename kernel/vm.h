@@ -36,7 +36,7 @@ struct vm {
 
 	enum vm_state state; /* written by vm.c only */
 	int exit_status;     /* what the guest wrote to its exit port, or negative errno */
-	char end_reason[96]; /* one line, set once when the VM ends */
+	char end_reason[160]; /* one line, set once when the VM ends */
 
 	/* Pausing. Written by the one who pauses, read by the vCPU tasks. */
 	bool pause_wanted;

@@ -61,23 +61,31 @@ int guest_read_entry(struct mmu *mmu, gpa_t gpa, u64 *entry, int size)
 	if (!slot || !IS_ALIGNED(gpa.v, (u64)size))
 		return -EFAULT;
 	p = page_va(slot, gpa);
-	*entry = size == 4 ? READ_ONCE(*(const u32 *)p) : READ_ONCE(*(const u64 *)p);
+	if (size == 8)
+		*entry = READ_ONCE(*(const u64 *)p);
+	else if (size == 4)
+		*entry = READ_ONCE(*(const u32 *)p);
+	else
+		*entry = size == 2 ? READ_ONCE(*(const u16 *)p) : READ_ONCE(*(const u8 *)p);
 	return 0;
 }
 
 /*
- * Takes mmu_lock for a write to @gfn: for reading, so that neither tracking nor the dirty log
- * change under it; for writing when the gfn is tracked, and then ends the tracking. True: for
- * writing.
+ * Takes mmu_lock for a write of @len bytes at @gpa, within a page: for reading, so that neither
+ * tracking nor the dirty log change under it; for writing when the gfn is tracked, and then drops
+ * what shadows those bytes. True: for writing.
  */
-static bool lock_for_write(struct mmu *mmu, struct memslot *slot, gfn_t gfn, struct flush_batch *b)
+static bool lock_for_write(struct mmu *mmu, struct memslot *slot, gpa_t gpa, size_t len,
+			   struct flush_batch *b)
 {
+	gfn_t gfn = gpa_to_gfn(gpa);
+
 	rwlock_read_lock(&mmu->lock);
 	if (!slot->write_track[gfn.v - slot->base.v])
 		return false;
 	rwlock_read_unlock(&mmu->lock);
 	rwlock_write_lock(&mmu->lock);
-	shadow_track_write(mmu, slot, gfn, b);
+	shadow_write_entries(mmu, slot, gpa, (u32)len, b);
 	return true;
 }
 
@@ -100,7 +108,7 @@ int guest_write(struct mmu *mmu, gpa_t gpa, const void *src, size_t len)
 		size_t part = page_part(gpa, len);
 		gfn_t gfn = gpa_to_gfn(gpa);
 		struct memslot *slot = memslot_find(mmu, gfn);
-		bool exclusive = lock_for_write(mmu, slot, gfn, &b);
+		bool exclusive = lock_for_write(mmu, slot, gpa, part, &b);
 
 		memcpy(page_va(slot, gpa), src, part);
 		dirty_log_mark(slot, gfn);
@@ -121,7 +129,7 @@ int guest_page_write_begin(struct mmu *mmu, gfn_t gfn, struct guest_page *page)
 	page->slot = slot;
 	page->gfn = gfn;
 	page->b = FLUSH_BATCH_INIT;
-	page->exclusive = lock_for_write(mmu, slot, gfn, &page->b);
+	page->exclusive = lock_for_write(mmu, slot, gfn_to_gpa(gfn), PAGE_SIZE, &page->b);
 	page->va = page_va(slot, gfn_to_gpa(gfn));
 	return 0;
 }
@@ -139,10 +147,46 @@ const void *guest_page_read(struct mmu *mmu, gfn_t gfn)
 	return slot ? page_va(slot, gfn_to_gpa(gfn)) : NULL;
 }
 
+static void store(void *p, u64 value, int size)
+{
+	if (size == 8)
+		WRITE_ONCE(*(u64 *)p, value);
+	else if (size == 4)
+		WRITE_ONCE(*(u32 *)p, (u32)value);
+	else if (size == 2)
+		WRITE_ONCE(*(u16 *)p, (u16)value);
+	else
+		WRITE_ONCE(*(u8 *)p, (u8)value);
+}
+
+int guest_write_entry(struct mmu *mmu, gpa_t gpa, u64 value, int size)
+{
+	struct flush_batch b = FLUSH_BATCH_INIT;
+	gfn_t gfn = gpa_to_gfn(gpa);
+	struct memslot *slot = memslot_find(mmu, gfn);
+	bool exclusive;
+
+	if (!slot || (slot->flags & MEMSLOT_READONLY) || !IS_ALIGNED(gpa.v, (u64)size))
+		return -EFAULT;
+	exclusive = lock_for_write(mmu, slot, gpa, (size_t)size, &b);
+	store(page_va(slot, gpa), value, size);
+	dirty_log_mark(slot, gfn);
+	unlock_after_write(mmu, exclusive, &b);
+	return 0;
+}
+
 static bool exchange(void *p, u64 old, u64 new, int size)
 {
 	u32 old32 = (u32)old;
+	u16 old16 = (u16)old;
+	u8 old8 = (u8)old;
 
+	if (size == 1)
+		return __atomic_compare_exchange_n((u8 *)p, &old8, (u8) new, false,
+						   __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+	if (size == 2)
+		return __atomic_compare_exchange_n((u16 *)p, &old16, (u16) new, false,
+						   __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
 	if (size == 4)
 		return __atomic_compare_exchange_n((u32 *)p, &old32, (u32) new, false,
 						   __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
@@ -160,7 +204,7 @@ static int cmpxchg(struct mmu *mmu, gpa_t gpa, u64 old, u64 new, int size, bool 
 	if (!slot || (slot->flags & MEMSLOT_READONLY) || !IS_ALIGNED(gpa.v, (u64)size))
 		return -EFAULT;
 	if (tracking)
-		exclusive = lock_for_write(mmu, slot, gfn, &b);
+		exclusive = lock_for_write(mmu, slot, gpa, (size_t)size, &b);
 	else
 		rwlock_read_lock(&mmu->lock);
 	done = exchange(page_va(slot, gpa), old, new, size);

@@ -16,9 +16,11 @@
 
 int __must_check guest_read(struct mmu *mmu, gpa_t gpa, void *dst, size_t len);
 int __must_check guest_write(struct mmu *mmu, gpa_t gpa, const void *src, size_t len);
+/* One aligned store of 1, 2, 4 or 8 bytes: the guest sees all of it or nothing. */
+int __must_check guest_write_entry(struct mmu *mmu, gpa_t gpa, u64 value, int size);
 /*
- * Compare-and-exchange of an entry of @size bytes (4 or 8, aligned). -EAGAIN when the guest's
- * memory no longer holds @old.
+ * Compare-and-exchange of @size bytes (1, 2, 4 or 8, aligned). -EAGAIN when the guest's memory no
+ * longer holds @old.
  */
 int __must_check guest_cmpxchg(struct mmu *mmu, gpa_t gpa, u64 old, u64 new, int size);
 /*
@@ -26,9 +28,7 @@ int __must_check guest_cmpxchg(struct mmu *mmu, gpa_t gpa, u64 old, u64 new, int
  * does not shrink by that, so a shadow of them stays right and tracking is left alone.
  */
 int __must_check guest_set_ad(struct mmu *mmu, gpa_t gpa, u64 old, u64 new, int size);
-/*
- * One aligned load of 4 or 8 bytes, atomic against the guest's stores.
- */
+/* One aligned load of 1, 2, 4 or 8 bytes, atomic against the guest's stores. */
 int __must_check guest_read_entry(struct mmu *mmu, gpa_t gpa, u64 *entry, int size);
 
 /*

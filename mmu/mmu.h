@@ -28,7 +28,8 @@ struct mmu_stats {
 	u64 mmu_shadow_pages; /* shadow pages that count against the limit */
 	u64 mmu_shadow_zapped, mmu_cache_miss, mmu_recycled, mmu_pte_write, mmu_unsync;
 	u64 mmu_synced, mmu_sync_dropped;
-	u64 rmap_descs; /* descriptors in use, parent links included */
+	u64 mmu_flooded; /* tables that lost their shadow as they were written again and again */
+	u64 rmap_descs;	 /* descriptors in use, parent links included */
 	u64 nx_lpage_splits;
 	u64 remote_tlb_flush;
 	u64 split[MMU_TREE_NR][2];    /* eager: [0] 2M to 4K, [1] 1G to 2M */
@@ -99,6 +100,8 @@ enum fault_result {
 	FAULT_FIXED,   /* run the guest again */
 	FAULT_REFLECT, /* nested only: the fault belongs to L1, see struct nested_fault */
 	FAULT_OUTSIDE, /* no memory there, or a write to a read-only slot */
+	FAULT_EMULATE, /* a write to a table of L1's that is shadowed: L0 makes it, or
+			  mmu_track_end() */
 };
 
 /*
@@ -106,6 +109,11 @@ enum fault_result {
  * or -ENOMEM (caller reclaims and lets the guest try again). No lock held.
  */
 int __must_check mmu_tdp_fault(struct mmu *mmu, gpa_t gpa, u64 error);
+/*
+ * The store to @gpa, in a table of L1's, cannot be carried out by L0: whatever shadows the table
+ * goes, and the guest may make it itself. No lock held.
+ */
+void mmu_track_end(struct mmu *mmu, gpa_t gpa);
 /* hpa of the TDP root, for the VMCB or the EPT pointer. */
 hpa_t mmu_tdp_root(const struct mmu *mmu);
 

@@ -325,11 +325,13 @@ static int fault_locked(struct fetch *f, bool filled, ngpa_t addr, struct nested
 		return fault_reflect(f->mmu, addr, asked, out);
 	if ((f->access & ACC_WRITE) && (f->slot->flags & MEMSLOT_READONLY))
 		return fault_reflect(f->mmu, addr, asked | PFERR_P, out);
+	/* L2 writes a table of L1's: a last-level one goes out of sync. */
+	if ((f->access & ACC_WRITE) && shadow_track_fault(f->mmu, f->slot, f->gfn, &f->b)) {
+		out->gpa = f->w->gpa;
+		return FAULT_EMULATE;
+	}
 	if (!filled)
 		return fault_without_memory(f);
-	/* L2 writes a table of L1's: what shadows it goes out of sync or away, our root perhaps. */
-	if (f->access & ACC_WRITE)
-		shadow_track_write(f->mmu, f->slot, f->gfn, &f->b);
 	nested_mmu_refresh(f->mmu, f->n, &f->b);
 	fetch_make_room(f);
 	(void)fetch(f);

@@ -9,8 +9,10 @@
 void shadow_path_touch(struct mmu *mmu, struct shadow_page *const *path, int bottom, int top)
 {
 	/* The upper levels last, so that they are recycled after what they lead to. */
-	for (int level = bottom; level <= top; level++)
+	for (int level = bottom; level <= top; level++) {
 		list_move_tail(&path[level]->lru_link, &mmu->shadow_lru);
+		path[level]->writes = 0;
+	}
 }
 
 u64 shadow_pages_available(const struct mmu *mmu)

@@ -36,9 +36,12 @@ hpa_t nested_mmu_root(const struct nested_mmu *n);
 struct nested_fault {
 	u64 error; /* PFERR_*, for #NPF's exit_info_1 to L1; the caller keeps FINAL/TABLE bits */
 	u64 addr;
+	gpa_t gpa; /* FAULT_EMULATE: what the address is to L1 */
 };
 /*
- * An NPT/EPT violation of L2. Returns FAULT_FIXED, FAULT_REFLECT with @out filled, or -ENOMEM.
+ * An NPT/EPT violation of L2. Returns FAULT_FIXED, FAULT_REFLECT with @out filled, FAULT_EMULATE
+ * with
+ * @out->gpa, or -ENOMEM.
  * A leaf of L1's that leads outside of L1's memory is reflected with P clear. No lock held.
  */
 int __must_check mmu_nested_fault(struct mmu *mmu, struct nested_mmu *n, ngpa_t addr, u64 error,
@@ -57,6 +60,18 @@ int __must_check nested_translate(struct mmu *mmu, struct nested_mmu *n, ngpa_t 
  * out of sync, others are zapped; afterwards @gfn is not tracked any more unless -EBUSY.
  */
 void shadow_track_write(struct mmu *mmu, struct memslot *slot, gfn_t gfn, struct flush_batch *b);
+/*
+ * The guest's write to @gfn was caught. True: L0 is to carry it out, as an upper-level table is
+ * shadowed there. False: nothing catches it any more.
+ */
+bool shadow_track_fault(struct mmu *mmu, struct memslot *slot, gfn_t gfn, struct flush_batch *b);
+/*
+ * L0 is about to write @len bytes at @gpa, within a page and under this lock: what shadows the
+ * entries there is dropped, and catching goes on; a table that is written again and again, or
+ * a last-level one, is let go as by shadow_track_write().
+ */
+void shadow_write_entries(struct mmu *mmu, struct memslot *slot, gpa_t gpa, u32 len,
+			  struct flush_batch *b);
 /* Compares all that is out of sync; only what differs is dropped. */
 void shadow_sync_all(struct mmu *mmu, struct flush_batch *b);
 /* Zaps every shadow page. */

@@ -48,6 +48,7 @@ struct shadow_page {
 	bool tracked;		  /* its gfn's write_track is raised on its behalf */
 	u32 root_count;		  /* vCPUs that have it loaded as root: not freed while > 0 */
 	u16 present;		  /* entries present */
+	u32 writes;		  /* to L1's table, caught since a fault last went through here */
 	struct rmap_head parents; /* SPTEs that lead here */
 	/*
 	 * gfn and access that each entry was made from; direct pages derive them. NULL when

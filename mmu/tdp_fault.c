@@ -231,16 +231,17 @@ static int get_memory(struct tdp_fault *f)
 	return -EAGAIN;
 }
 
-/* L1 writes one of its nested tables: the shadow of it goes out of sync or away. */
-static int end_tracking(struct tdp_fault *f)
+/* L1 writes one of its nested tables: the shadow of a last-level one goes out of sync. */
+static int write_tracked(struct tdp_fault *f)
 {
 	struct mmu *mmu = f->mmu;
+	bool emulate;
 
 	rwlock_write_lock(&mmu->lock);
-	shadow_track_write(mmu, f->slot, f->gfn, &f->b);
+	emulate = shadow_track_fault(mmu, f->slot, f->gfn, &f->b);
 	flush_pay(mmu, &f->b);
 	rwlock_write_unlock(&mmu->lock);
-	return -EAGAIN;
+	return emulate ? FAULT_EMULATE : -EAGAIN;
 }
 
 int mmu_tdp_fault(struct mmu *mmu, gpa_t gpa, u64 error)
@@ -259,7 +260,7 @@ int mmu_tdp_fault(struct mmu *mmu, gpa_t gpa, u64 error)
 		if (r == -ENOMEM && !f.no_memory)
 			r = get_memory(&f);
 		else if (r == -EBUSY)
-			r = tracked++ < TRACK_RETRIES ? end_tracking(&f) : FAULT_FIXED;
+			r = tracked++ < TRACK_RETRIES ? write_tracked(&f) : FAULT_FIXED;
 	} while (r == -EAGAIN);
 	if (f.page)
 		env_page_free(f.page);

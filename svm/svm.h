@@ -207,6 +207,11 @@ int __must_check svm_translate(struct svm_vcpu *svm, u64 linear, u32 access, str
 /* How L1's own CR0, CR4 and EFER in @s say that its nested tables are to be read. */
 struct pt_mode svm_nested_mode(const struct vmcb_save *s);
 
+/* insn.c: what kernel/emulate.h needs to know. */
+int svm_fetch_insn(struct vcpu *vcpu, u8 *code, u32 *have);
+u8 svm_segment_bases(struct vcpu *vcpu, u64 base[SEG_GS + 1]);
+int svm_linear_to_gpa(struct vcpu *vcpu, u64 linear, bool write, gpa_t *gpa);
+
 /* nested.c */
 enum nested_result svm_virt_insn(struct vcpu *vcpu, const struct vm_exit *exit);
 u32 svm_instants(struct vcpu *vcpu);

@@ -110,7 +110,8 @@ void tlb_drop(void);
 /*
  * Accesses L1's memory as a running vCPU would: through the model TLB, else through the tables,
  * setting A and D; on a violation through mmu_tdp_fault(). Returns its result, FAULT_FIXED
- * when the access was made. @len bytes within one page. @exec: fetches instead of reads.
+ * when the access was made, by L0 if need be. @len bytes within one page. @exec: fetches instead
+ * of reads.
  */
 int env_vcpu_read(struct mmu *mmu, u64 gpa, void *dst, size_t len);
 int env_vcpu_write(struct mmu *mmu, u64 gpa, const void *src, size_t len);

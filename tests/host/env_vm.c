@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "mmu/guest_mem.h"
 #include "tests/host/env_internal.h"
 
 struct arena {
@@ -333,6 +334,8 @@ int env_vcpu_write(struct mmu *mmu, u64 gpa, const void *src, size_t len)
 
 	if (r == FAULT_FIXED)
 		memcpy(hva, src, len);
+	else if (r == FAULT_EMULATE)
+		r = guest_write(mmu, (gpa_t){gpa}, src, len) ? -EFAULT : FAULT_FIXED;
 	return r;
 }
 

@@ -182,6 +182,23 @@ static void check_granted(int c, const struct model_walk *w, u64 addr, u64 error
 		check((*w->leaf & E_A) && (!(error & PFERR_W) || (*w->leaf & E_D)));
 }
 
+/* L0 carries out what L2 stores in a table, or cannot and lets go of it. */
+static void emulate(gpa_t gpa, bool cannot)
+{
+	u64 value, old = *(u64 *)(m.ram + gpa.v);
+
+	if (cannot) {
+		mmu_track_end(&m.v.mmu, gpa);
+		return;
+	}
+	value = some_entry();
+	if (value & E_NX)
+		check(guest_cmpxchg(&m.v.mmu, gpa, old, value, 8) == 0);
+	else
+		check(guest_write_entry(&m.v.mmu, gpa, value, 8) == 0);
+	wrote(gpa.v);
+}
+
 void model_l2_access(void)
 {
 	static const u64 errors[4] = {0, PFERR_W, PFERR_W, PFERR_I};
@@ -211,13 +228,14 @@ void model_l2_access(void)
 			wrote(gpa);
 		}
 		break;
+	case FAULT_EMULATE:
+		check((error & PFERR_W) && (out.gpa.v & 0xfff) == (addr & 0xfff));
+		check((out.gpa.v >> 12) - POOL_GFN < POOL_TABLES);
+		check_granted(c, &w, addr, error, m.ram + out.gpa.v);
+		emulate(out.gpa, how & 0x80);
+		break;
 	case FAULT_REFLECT:
 		check_reflected(&w, error, &out, addr);
-		break;
-	case -EAGAIN:
-		/* Only what writes an upper table that maps the write itself makes no headway. */
-		check((error & PFERR_W) && w.gfn - POOL_GFN < POOL_TABLES &&
-		      (w.tables & BIT(w.gfn - POOL_GFN)));
 		break;
 	default:
 		check(r == -ENOMEM && m.starved);

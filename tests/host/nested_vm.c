@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "mmu/audit.h"
+#include "mmu/guest_mem.h"
 
 #define need(x)                                                                 \
 	do {                                                                    \
@@ -203,11 +204,14 @@ int nv_fetch(struct nested_vm *v, u64 addr)
 
 int nv_write(struct nested_vm *v, u64 addr, u64 value)
 {
+	struct nested_fault out;
 	void *va;
-	int r = nv_access(v, addr, PFERR_W, &va, NULL);
+	int r = nv_access(v, addr, PFERR_W, &va, &out);
 
 	if (r == FAULT_FIXED)
 		*(u64 *)va = value;
+	else if (r == FAULT_EMULATE)
+		r = guest_write_entry(&v->mmu, out.gpa, value, 8) ? -EFAULT : FAULT_FIXED;
 	return r;
 }
 

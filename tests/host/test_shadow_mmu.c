@@ -247,8 +247,10 @@ static void test_l1_changes_its_table_during_the_fault(void **state)
 
 		nv_map(&v, addr, 0x10, 1, L1_RWX);
 		nv_map(&v, addr + 0x1000, 0x11, 1, L1_RWX);
-		/* The table is not tracked yet, so L1 writes it without a fault. */
+		/* The table is not tracked, so L1 writes it without a fault. */
 		race_gpa = nv_entry_gpa(&v, v.root, addr, level);
+		mmu_track_end(&v.mmu, (gpa_t){race_gpa});
+		nv_set_entry(&v, addr, level, nv_entry(&v, addr, level));
 		race_value = 0;
 		raced = false;
 		env_before_cmpxchg = race;
