@@ -2,8 +2,9 @@
 """The stream and the engine: checks that are not made, totals that do not count, orders that do
 not hold."""
 
-STREAM = "test_stream test_stream_parts test_engine fuzz_stream"
-ENGINE = "test_engine test_stream"
+STREAM = ("test_stream_sections test_stream_parts test_stream_short test_stream test_engine "
+          "fuzz_stream")
+ENGINE = "test_engine test_engine_answers test_engine_last_round test_stream"
 STATES = "test_state_descs test_vm_state"
 
 # A condition may hold one level of parentheses inside its own.
