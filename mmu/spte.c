@@ -60,12 +60,46 @@ u64 spte_wrprot(const struct mmu *mmu, u64 spte)
 
 /* --- consequences of a change ------------------------------------------------------------- */
 
-/* One entry's change, taken apart once. */
+/* What a TDP table holds: itself, the tables under it, and the leaves of each level. */
+struct table_count {
+	s64 tables, leaves[PG_LEVEL_1G];
+};
+
+static void tdp_count_table(const struct mmu *mmu, const u64 *table, int level,
+			    struct table_count *n)
+{
+	n->tables++;
+	for (int i = 0; i < TABLE_ENTRIES; i++) {
+		u64 e = READ_ONCE(table[i]);
+
+		if (spte_is_table(mmu, e, level))
+			tdp_count_table(mmu, env_va(spte_hpa(mmu, e)), level - 1, n);
+		else if (spte_present(mmu, e))
+			n->leaves[level - 1]++;
+	}
+}
+
+/* Adds what is in a table that comes (@sign 1) or goes (-1) to the statistics, all at once. */
+static void tdp_count_add(struct mmu *mmu, const struct table_count *n, s64 sign)
+{
+	for (int i = 0; i < PG_LEVEL_1G; i++)
+		if (n->leaves[i])
+			mmu_stat_add(&mmu->stats.pages[MMU_TREE_TDP][i], sign * n->leaves[i]);
+	if (n->tables)
+		mmu_stat_add(&mmu->stats.tdp_pages, sign * n->tables);
+}
+
+/*
+ * One entry's change, taken apart before it is made: afterwards other vCPUs may be at work in a new
+ * table already, and count for themselves.
+ */
 struct change {
 	u64 old, new;
 	bool was_leaf, was_table, is_leaf, is_table;
-	bool moved;	  /* leads to, or maps, something else than before */
-	bool exact_split; /* a huge leaf became a table that maps just the same */
+	bool owes;		  /* a processor may go on with more than the new value grants */
+	bool moved;		  /* leads to, or maps, something else than before */
+	bool exact_split;	  /* a huge leaf became a table that maps just the same */
+	struct table_count added; /* TDP: in the new table */
 };
 
 /*
@@ -111,6 +145,18 @@ static bool table_grants_less(const struct mmu *mmu, u64 huge, int level, const 
 	return false;
 }
 
+static bool flush_needed(const struct spte_pos *pos, const struct change *c)
+{
+	if (!c->was_leaf && !c->was_table)
+		return false; /* what is not present is not cached */
+	if (!c->moved)
+		return c->was_leaf && leaf_grants_less(pos->mmu, c->old, c->new);
+	if (c->was_leaf && c->is_table)
+		return !c->exact_split && table_grants_less(pos->mmu, c->old, pos->level,
+							    env_va(spte_hpa(pos->mmu, c->new)));
+	return true;
+}
+
 static struct change change_of(const struct spte_pos *pos, u64 old, u64 new)
 {
 	const struct mmu *mmu = pos->mmu;
@@ -127,55 +173,26 @@ static struct change change_of(const struct spte_pos *pos, u64 old, u64 new)
 		  c.was_table != c.is_table;
 	c.exact_split = c.was_leaf && c.is_table &&
 			table_is_exact(mmu, old, pos->level, env_va(spte_hpa(mmu, new)));
-	return c;
-}
-
-static bool flush_needed(const struct spte_pos *pos, const struct change *c)
-{
-	if (!c->was_leaf && !c->was_table)
-		return false; /* what is not present is not cached */
-	if (!c->moved)
-		return c->was_leaf && leaf_grants_less(pos->mmu, c->old, c->new);
-	if (c->was_leaf && c->is_table)
-		return !c->exact_split && table_grants_less(pos->mmu, c->old, pos->level,
-							    env_va(spte_hpa(pos->mmu, c->new)));
-	return true;
-}
-
-/*
- * TDP: a table comes (@sign 1) or goes (-1) with all that it holds: the tables under it and the
- * leaves are counted here and not one by one.
- */
-static void tdp_count_table(struct mmu *mmu, const u64 *table, int level, s64 sign)
-{
-	s64 leaves = 0;
-
-	for (int i = 0; i < TABLE_ENTRIES; i++) {
-		u64 e = READ_ONCE(table[i]);
-
-		if (spte_is_table(mmu, e, level))
-			tdp_count_table(mmu, env_va(spte_hpa(mmu, e)), level - 1, sign);
-		else if (spte_present(mmu, e))
-			leaves++;
+	if (c.exact_split) {
+		c.added.tables = 1;
+		c.added.leaves[pos->level - 2] = TABLE_ENTRIES;
+	} else if (!pos->sp && c.moved && c.is_table) {
+		tdp_count_table(mmu, env_va(spte_hpa(mmu, new)), pos->level - 1, &c.added);
 	}
-	if (leaves)
-		mmu_stat_add(&mmu->stats.pages[MMU_TREE_TDP][level - 1], sign * leaves);
-	mmu_stat_add(&mmu->stats.tdp_pages, sign);
+	c.owes = flush_needed(pos, &c);
+	return c;
 }
 
 static void tdp_recount(const struct spte_pos *pos, const struct change *c)
 {
 	struct mmu *mmu = pos->mmu;
-	int below = pos->level - 1;
+	struct table_count gone = {0};
 
+	tdp_count_add(mmu, &c->added, 1);
+	/* A table goes away under the write lock only, so nobody is in it any more. */
 	if (c->was_table)
-		tdp_count_table(mmu, env_va(spte_hpa(mmu, c->old)), below, -1);
-	if (c->exact_split) {
-		mmu_stat_add(&mmu->stats.pages[MMU_TREE_TDP][below - 1], TABLE_ENTRIES);
-		mmu_stat_add(&mmu->stats.tdp_pages, 1);
-	} else if (c->is_table) {
-		tdp_count_table(mmu, env_va(spte_hpa(mmu, c->new)), below, 1);
-	}
+		tdp_count_table(mmu, env_va(spte_hpa(mmu, c->old)), pos->level - 1, &gone);
+	tdp_count_add(mmu, &gone, -1);
 }
 
 /* Nested: the rmap of the gfn, or the child's list of parents, that @spte belongs to. */
@@ -207,23 +224,22 @@ static void nested_relink(const struct spte_pos *pos, const struct change *c,
 }
 
 /* All that follows from an entry's change. @b is NULL where no processor saw the old value. */
-static void spte_changed(const struct spte_pos *pos, u64 old, u64 new, struct mmu_caches *caches,
-			 struct flush_batch *b)
+static void spte_changed(const struct spte_pos *pos, const struct change *c,
+			 struct mmu_caches *caches, struct flush_batch *b)
 {
 	struct mmu *mmu = pos->mmu;
 	enum mmu_tree tree = pos->sp ? MMU_TREE_NESTED : MMU_TREE_TDP;
-	const struct change c = change_of(pos, old, new);
 
-	if (b && flush_needed(pos, &c))
+	if (b && c->owes)
 		flush_owe(b, BIT(tree));
-	if (!c.moved)
+	if (!c->moved)
 		return;
-	if (c.is_leaf != c.was_leaf)
-		mmu_stat_add(&mmu->stats.pages[tree][pos->level - 1], c.is_leaf - c.was_leaf);
+	if (c->is_leaf != c->was_leaf)
+		mmu_stat_add(&mmu->stats.pages[tree][pos->level - 1], c->is_leaf - c->was_leaf);
 	if (tree == MMU_TREE_NESTED)
-		nested_relink(pos, &c, caches);
+		nested_relink(pos, c, caches);
 	else
-		tdp_recount(pos, &c);
+		tdp_recount(pos, c);
 }
 
 /* --- changing ----------------------------------------------------------------------------- */
@@ -231,6 +247,7 @@ static void spte_changed(const struct spte_pos *pos, u64 old, u64 new, struct mm
 bool spte_cmpxchg(const struct spte_pos *pos, u64 *old, u64 new, struct mmu_caches *caches,
 		  struct flush_batch *b)
 {
+	const struct change c = change_of(pos, *old, new);
 	u64 was;
 
 	debug_assert(pos->sp ? rwlock_held_write(&pos->mmu->lock) : rwlock_held(&pos->mmu->lock));
@@ -239,7 +256,7 @@ bool spte_cmpxchg(const struct spte_pos *pos, u64 *old, u64 new, struct mmu_cach
 		*old = was;
 		return false;
 	}
-	spte_changed(pos, was, new, caches, b);
+	spte_changed(pos, &c, caches, b);
 	return true;
 }
 
@@ -263,11 +280,11 @@ u64 spte_clear_bits(const struct spte_pos *pos, u64 clear, struct flush_batch *b
 
 void spte_init(const struct spte_pos *pos, u64 new, struct mmu_caches *caches)
 {
-	u64 old = *pos->sptep;
+	const struct change c = change_of(pos, *pos->sptep, new);
 
 	*pos->sptep = new;
 	if (pos->sp)
-		spte_changed(pos, old, new, caches, NULL);
+		spte_changed(pos, &c, caches, NULL);
 }
 
 void spte_fill_split(const struct mmu *mmu, u64 *table, u64 huge, int level)

@@ -145,7 +145,7 @@ static void test_fault_tracked(void **state)
 	vm_end();
 }
 
-/* Another vCPU is faster, each time that this one is about to change an entry. */
+/* Another vCPU is faster, or right behind, each time that this one changes an entry. */
 static u64 rivals;
 static void rival(u64 *p, u64 old, u64 new)
 {
@@ -163,12 +163,15 @@ static void test_fault_loses(void **state)
 	struct memslot *slot;
 
 	(void)state;
-	for (u64 n = 1; n < 6; n++) {
+	for (u64 n = 1; n < 12; n++) {
 		slot = vm(NULL, 0, PAGES_1G, n % 2 ? 1 : 3);
 		mmu.cfg.eager_page_split = false;
 		env_threaded = true; /* the rival may allocate while we hold the lock */
 		rivals = n;
-		env_before_cmpxchg = rival;
+		if (n < 6)
+			env_before_cmpxchg = rival;
+		else
+			env_on_change = rival; /* at work as soon as a table is seen */
 		assert_int_equal(fault(3, BIT(1)), FAULT_FIXED);
 		assert_true(writable(3));
 		rivals = 0;
@@ -178,7 +181,7 @@ static void test_fault_loses(void **state)
 		assert_true(writable(3) && writable(4));
 		assert_int_equal(level_of(4), 1);
 		assert_int_equal(dirty_log_count(&mmu, slot), 2);
-		env_before_cmpxchg = NULL;
+		env_before_cmpxchg = env_on_change = NULL;
 		vm_end();
 	}
 }
