@@ -231,6 +231,8 @@ static void start(void)
 	model_synced(&m.tables);
 	m.starved = false;
 	m.counter = 0;
+	memset(m.used, 0, sizeof(m.used));
+	m.next_used = 0;
 }
 
 u64 mmu_model_run(const u8 *data, size_t size)

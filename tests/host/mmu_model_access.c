@@ -199,12 +199,19 @@ static void emulate(gpa_t gpa, bool cannot)
 	wrote(gpa.v);
 }
 
+/* Half of the accesses go where some went before, so that what was mapped is used again. */
+static u64 used_address(u8 which)
+{
+	return m.used[which % USED];
+}
+
 void model_l2_access(void)
 {
 	static const u64 errors[4] = {0, PFERR_W, PFERR_W, PFERR_I};
 	u8 how = model_byte();
 	int c = how & 1, r;
-	u64 addr = some_address(), error = errors[how >> 1 & 3], value;
+	u64 addr = how & 0x80 ? used_address(how >> 4 & 7) : some_address(),
+	    error = errors[how >> 1 & 3], value;
 	struct nested_fault out = {0};
 	struct model_walk w;
 	void *va = NULL;
@@ -220,6 +227,7 @@ void model_l2_access(void)
 	switch (r) {
 	case FAULT_FIXED:
 		check_granted(c, &w, addr, error, va);
+		m.used[m.next_used++ % USED] = addr;
 		if (error & PFERR_W) {
 			u64 gpa = (u64)((u8 *)va - m.ram);
 

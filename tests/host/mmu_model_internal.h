@@ -19,6 +19,8 @@
 #define OFFSETS 4
 extern const u16 model_offset[OFFSETS];
 
+#define USED 8
+
 struct model_vcpu {
 	struct nested_mmu n;
 	int root;
@@ -34,6 +36,8 @@ struct model {
 	const u8 *input;
 	size_t left;
 	u64 counter;
+	u64 used[USED]; /* L2 addresses of the last accesses that were granted */
+	u32 next_used;
 	bool starved; /* allocations fail during this operation */
 };
 extern struct model m;

@@ -138,6 +138,32 @@ static void test_what_l1_protects_stays_protected(void **state)
 	dirty_log_disable(&v.mmu, v.slot);
 }
 
+/* One page at three L2 addresses: protecting it means each of them. */
+static void test_all_aliases_are_protected(void **state)
+{
+	u64 out[64];
+
+	(void)state;
+	for (u64 i = 0; i < 3; i++)
+		nv_map(&v, i * PAGE_SIZE, 0x10, 1, L1_RWX);
+	nv_map(&v, MB2, 0x10, 1, L1_RWX);
+	for (int round = 0; round < 2; round++) {
+		for (u64 i = 0; i < 3; i++)
+			assert_int_equal(nv_write(&v, i * PAGE_SIZE, i), FAULT_FIXED);
+		assert_int_equal(nv_write(&v, MB2, 9), FAULT_FIXED);
+		if (!round)
+			assert_int_equal(dirty_log_enable(&v.mmu, v.slot, DIRTY_PROTECT_ALL), 0);
+		else
+			assert_int_equal(dirty_log_read_clear(&v.mmu, v.slot, 0, 64, out), 1);
+		for (u64 i = 0; i < 3; i++)
+			assert_false(spte_writable(&v.mmu, *nv_sptep(&v, i * PAGE_SIZE, 1)));
+		assert_false(spte_writable(&v.mmu, *nv_sptep(&v, MB2, 1)));
+		nv_check(&v);
+	}
+	assert_int_equal(out[0], BIT(0x10));
+	dirty_log_disable(&v.mmu, v.slot);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -146,6 +172,7 @@ int main(void)
 		T(test_no_memory_for_a_write_in_a_logged_slot),
 		T(test_second_write_needs_no_walk),
 		T(test_what_l1_protects_stays_protected),
+		T(test_all_aliases_are_protected),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

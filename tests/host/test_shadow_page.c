@@ -209,10 +209,10 @@ static void test_limit_spares_the_path(void **state)
 	limited(6);
 	nv_map(&v, 0, 0x10, 1, L1_RWX);
 	nv_map(&v, MB2, 0x11, 1, L1_RWX);
-	nv_map(&v, 64 * GB1, 0x12, 1, L1_RWX);
+	nv_map(&v, 1ull << 39, 0x12, 1, L1_RWX);
 	assert_int_equal(nv_write(&v, 0, 1), FAULT_FIXED);
 	l2 = nv_sp(&v, 0, 2);
-	assert_int_equal(nv_write(&v, 64 * GB1, 1), FAULT_FIXED);
+	assert_int_equal(nv_write(&v, 1ull << 39, 1), FAULT_FIXED);
 	assert_ptr_equal(nv_sp(&v, 0, 2), l2);
 	assert_int_equal(v.mmu.stats.mmu_shadow_pages <= 6, 1);
 	assert_int_equal(nv_write(&v, MB2, 1), FAULT_FIXED);
