@@ -82,11 +82,56 @@ static void test_totals_of_all_sections(void **state)
 	model_free(m);
 }
 
+static bool untouched;
+
+static void look_and_abandon(void *ctx)
+{
+	struct model *m = ctx;
+
+	for (size_t i = 0; i < PAGE_SIZE; i++)
+		untouched &= m->dst.mem[0][i] == 0;
+	model_abandon(m);
+}
+
+/* A page that turns out to be broken at its end has not reached the machine's memory. */
+static void test_a_broken_page_leaves_memory_alone(void **state)
+{
+	struct model *m = model_new(16, 23);
+	struct migration_dest_ops ops = model_dest_ops;
+	struct queue q;
+	struct tape t;
+	u64 size;
+
+	(void)state;
+	for (size_t i = 0; i < PAGE_SIZE; i++)
+		m->src.mem[0][i] = i < 2000 ? (u8)(1 + model_random(m) % 255) : 0x55;
+	assert_int_equal(model_migrate(m, NULL), 0);
+	m->dst.runs = false;
+	model_abandon(m);
+	tape_load(&t, &m->record);
+	size = wire_load(t.sec[RAM_0].data + 22, 2);
+	assert_true(size > 2000 && size < PAGE_SIZE);
+	memset(t.sec[RAM_0].data + 24 + size - 12, 0xff, 12);
+	q = tape_store(&t, true);
+	m->to_dest.len = m->to_dest.pos = 0;
+	queue_put(&m->to_dest, q.data, q.len);
+	ops.abandon = look_and_abandon;
+	untouched = true;
+	migration_dest_init(&m->dest, &ops, m, &m->dest_end);
+	assert_int_not_equal(migration_dest_run(&m->dest), 0);
+	assert_int_equal(m->dest.error->fault, STREAM_COMPRESSION);
+	assert_true(untouched);
+	free(q.data);
+	tape_free(&t);
+	model_free(m);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_every_length),
 		cmocka_unit_test(test_totals_of_all_sections),
+		cmocka_unit_test(test_a_broken_page_leaves_memory_alone),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -4,6 +4,7 @@
 TDP = "test_dirty_log test_dirty_model test_tdp_fault test_tdp_split test_guest_mem"
 NESTED = "test_shadow_dirty test_nested_split test_shadow_mmu test_track test_mmu_random"
 BOTH = TDP + " " + NESTED
+HUGE = "test_shadow_huge_log " + NESTED
 GUEST = "test_guest_mem test_dirty_log test_dirty_model test_pt_walk test_mmu_random"
 
 MARK = "__atomic_fetch_or(&map[i / 64], BIT(i % 64), __ATOMIC_RELAXED);"
@@ -97,7 +98,7 @@ MUTANTS = [
            NESTED),
     mutant("arm-not-the-nested-mask", "mmu/dirty_log.c",
            "if (mmu->nested_used) shadow_wrprot_masked(mmu, slot, base, mask, b);", "(void)slot;",
-           NESTED),
+           HUGE),
     mutant("protect-tdp-without-the-last", "mmu/tdp_mmu.c",
            "MIN(end, it.gfn + LEVEL_PAGES(it.level)) - it.gfn - 1",
            "MIN(end, it.gfn + LEVEL_PAGES(it.level)) - it.gfn - 2", TDP),
@@ -110,24 +111,24 @@ MUTANTS = [
            "for (int level = PG_LEVEL_4K; level <= PG_LEVEL_1G; level++) { "
            "head = rmap_range(slot, start, end, level, &last); spte_wrprot_heads",
            "for (int level = PG_LEVEL_4K; level < PG_LEVEL_1G; level++) { "
-           "head = rmap_range(slot, start, end, level, &last); spte_wrprot_heads", NESTED),
+           "head = rmap_range(slot, start, end, level, &last); spte_wrprot_heads", HUGE),
     mutant("protect-nested-range-without-the-last", "mmu/shadow_wrprot.c",
            "*last = rmap_get(slot, (gfn_t){end - 1}, level);",
-           "*last = rmap_get(slot, (gfn_t){end - 2}, level);", NESTED),
+           "*last = rmap_get(slot, (gfn_t){end - 2}, level);", HUGE),
     mutant("protect-nested-mask-not-1g", "mmu/shadow_wrprot.c",
            "for (int level = PG_LEVEL_2M; level <= PG_LEVEL_1G; level++) {",
-           "for (int level = PG_LEVEL_2M; level < PG_LEVEL_1G; level++) {", NESTED),
+           "for (int level = PG_LEVEL_2M; level < PG_LEVEL_1G; level++) {", HUGE),
     mutant("protect-nested-mask-not-2m", "mmu/shadow_wrprot.c",
            "for (int level = PG_LEVEL_2M; level <= PG_LEVEL_1G; level++) {",
-           "for (int level = PG_LEVEL_1G; level <= PG_LEVEL_1G; level++) {", NESTED),
+           "for (int level = PG_LEVEL_1G; level <= PG_LEVEL_1G; level++) {", HUGE),
     mutant("protect-nested-run-without-the-last", "mmu/shadow_wrprot.c",
            "spte_wrprot_heads(mmu, head, head + n - 1, b);",
-           "spte_wrprot_heads(mmu, head, head + n - 1 - (n > 1), b);", NESTED),
+           "spte_wrprot_heads(mmu, head, head + n - 1 - (n > 1), b);", HUGE),
     mutant("protect-only-the-first-alias", "mmu/spte_nested.c",
            "rmap_for_each (head, it, sptep) wrprot(sptep, write, b);",
-           "wrprot(rmap_first(head, &it), write, b);", NESTED),
+           "wrprot(rmap_first(head, &it), write, b);", HUGE),
     mutant("protect-only-what-has-no-alias", "mmu/spte_nested.c", "} else if (head->val) {",
-           "} else if (false) {", NESTED),
+           "} else if (false) {", HUGE),
     mutant("read-makes-tdp-writable", "mmu/tdp_fault.c",
            "if (slot->dirty_bitmap && !f->write && !page_is_dirty(slot, f->gfn))",
            "if (false && !page_is_dirty(slot, f->gfn))", TDP),

@@ -4,7 +4,7 @@
 RMAP = "test_rmap test_spte_nested test_nested_split test_shadow_page test_shadow_mmu"
 SPLIT = "test_nested_split test_nested_split_race test_recover test_mmu_random"
 MMU = "test_shadow_mmu test_shadow_page test_track test_nested_split test_mmu_random"
-TRACK = "test_track test_shadow_mmu test_shadow_page test_guest_mem test_tdp_fault test_mmu_random"
+TRACK = "test_track test_shadow_write test_shadow_mmu test_shadow_page test_guest_mem test_tdp_fault test_mmu_random"
 
 MUTANTS = [
     # One rmap entry forgotten, or one too many.
@@ -152,8 +152,8 @@ MUTANTS = [
            "if (!slot->write_track[gfn.v - slot->base.v]) return false;",
            "if (!mmu->guest_pages || !b || gfn.v < ~0ull) return false;", TRACK),
     mutant("track-nested-write-passes", "mmu/shadow_fault.c",
-           "if (f->access & ACC_WRITE) shadow_track_write(f->mmu, f->slot, f->gfn, &f->b);", "",
-           TRACK),
+           "if ((f->access & ACC_WRITE) && shadow_track_fault(f->mmu, f->slot, f->gfn, &f->b)) {",
+           "if (false) {", TRACK),
     mutant("track-huge-stays-writable-without-memory", "mmu/shadow_fault.c",
            "memslot_tracked_inside(f->slot, f->gfn, pos.level) ||", "", "test_shadow_dirty " + MMU),
     mutant("track-tdp-huge-writable-without-memory", "mmu/tdp_fault.c",
@@ -199,6 +199,25 @@ MUTANTS = [
     mutant("upper-table-not-dropped", "mmu/shadow_track.c",
            "shadow_page_zap(mmu, sp, b); zapped++;", "shadow_page_unsync(mmu, sp); zapped++;",
            TRACK),
+    mutant("store-drops-its-first-entry-only", "mmu/shadow_write.c",
+           "to = (int)((offset + len - 1) / fmt->entry_size);", "to = from + 0 * (int)len;", TRACK),
+    mutant("store-drops-half-of-4m", "mmu/shadow_write.c",
+           "*last = to * ours + ours - 1;", "*last = to * ours;", TRACK),
+    mutant("store-in-4-byte-entries-without-quadrant", "mmu/shadow_write.c",
+           "start = (int)sp->role.quadrant * count;", "start = 0 * count;", TRACK),
+    mutant("store-in-pdpt-anywhere", "mmu/shadow_write.c",
+           "start = (int)sp->role.pdpt * count;", "start = 0;", TRACK),
+    mutant("store-drops-one-page-of-several", "mmu/shadow_write.c",
+           "while (drop_one(mmu, gfn, offset, len, b)) dropped++;",
+           "dropped += drop_one(mmu, gfn, offset, len, b);", TRACK),
+    mutant("store-drops-nothing", "mmu/shadow_write.c",
+           "while (drop_one(mmu, gfn, offset, len, b)) dropped++;", "(void)offset;", TRACK),
+    mutant("store-floods-without-end", "mmu/shadow_write.c",
+           "if (sp->writes > FLOOD_WRITES)", "if (sp->writes > ~0u - FLOOD_WRITES)", TRACK),
+    mutant("store-floods-although-used", "mmu/shadow_limit.c", "path[level]->writes = 0;", ";",
+           TRACK),
+    mutant("store-to-a-last-level-table-emulated", "mmu/shadow_write.c",
+           "!sp->tracked || sp->role.level == PG_LEVEL_4K)", "!sp->tracked)", TRACK),
     mutant("read-only-slot-writable-by-l2", "mmu/shadow_fault.c",
            "(f->slot->flags & MEMSLOT_READONLY) || shadow_gfn_tracked(f->slot, f->gfn)",
            "shadow_gfn_tracked(f->slot, f->gfn)", TRACK),
@@ -231,7 +250,7 @@ MUTANTS = [
            "if (!child && shadow_pages_available(s->mmu) <= SHADOW_MIN_FREE_PAGES)",
            "if (!child && s->mmu->max_shadow_pages == 0)", SPLIT),
     mutant("limit-recycles-the-warmest", "mmu/shadow_limit.c",
-           "list_move_tail(&sp->lru_link, &mmu->shadow_lru);", "(void)mmu; (void)sp;", MMU),
+           "list_move_tail(&path[level]->lru_link, &mmu->shadow_lru);", "(void)mmu;", MMU),
     mutant("zap-keeps-the-parents-link", "mmu/shadow_page.c",
            "zap_unlink_parents(mmu, sp, b); for", "for", MMU),
     mutant("zap-keeps-the-children", "mmu/shadow_page.c",

@@ -46,7 +46,7 @@ for function in ("segs_get", "segs_set"):
                     begin=r"static void %s\(" % function)
 for function in ("check_event", "check_state"):
     MUTANTS += each("registers-unchecked", "svm/state.c",
-                    r"(?<!check\()(?<!pat\()((?:state|e)->\w+(?: (?:>|!=|>>) \w+)?)(?=\)?(?: \|\||\)\n))", "false",
+                    r"(?<!check\()(?<!pat\()\b((?:state|e)->\w+(?: (?:>|!=|>>) \w+)?)(?=\)?(?: \|\||\)\n))", "false",
                     REGISTERS, begin=r"static int %s\(" % function)
 
 MUTANTS += [

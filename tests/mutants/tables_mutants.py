@@ -193,8 +193,12 @@ MUTANTS = [
            "r = fault_locked(&f, filled, addr, out); flush_pay(mmu, &f.b);",
            "r = fault_locked(&f, filled, addr, out);", NESTED),
     mutant("tracking-end-without-the-flush", "mmu/tdp_fault.c",
-           "shadow_track_write(mmu, f->slot, f->gfn, &f->b); flush_pay(mmu, &f->b);",
-           "shadow_track_write(mmu, f->slot, f->gfn, &f->b); f->b = FLUSH_BATCH_INIT;", NESTED),
+           "emulate = shadow_track_fault(mmu, f->slot, f->gfn, &f->b); flush_pay(mmu, &f->b);",
+           "emulate = shadow_track_fault(mmu, f->slot, f->gfn, &f->b); "
+           "f->b = FLUSH_BATCH_INIT;", "test_shadow_write " + NESTED),
+    mutant("track-end-without-the-flush", "mmu/shadow_write.c",
+           "shadow_track_write(mmu, slot, gpa_to_gfn(gpa), &b); flush_pay(mmu, &b);",
+           "shadow_track_write(mmu, slot, gpa_to_gfn(gpa), &b);", "test_shadow_write " + NESTED),
 
     # Where a huge page must not be executed.
     mutant("nx-huge-tdp-leaf-executable", "mmu/tdp_fault.c",
