@@ -111,6 +111,7 @@ static const struct {
 	{"bad-vmcb", test_bad_vmcb},
 	{"npt-outside", test_npt_outside},
 	{"npt-edit", test_npt_edit},
+	{"npt-build", test_npt_build},
 	{"vmcb-edit", test_vmcb_edit},
 	{"vmcb-fuzz", test_vmcb_fuzz},
 	{"selfmap", test_selfmap},

@@ -57,6 +57,7 @@ u32 hvm_run(enum hvm_op op, u64 rbx, u64 rdx);
 void test_bad_vmcb(void);
 void test_npt_outside(void);
 void test_npt_edit(void);
+void test_npt_build(void);
 void test_vmcb_edit(void);
 void test_vmcb_fuzz(void);
 void test_selfmap(void);

@@ -141,6 +141,29 @@ void test_msr(void)
 	hostile_check("a good MSR", rdmsr(MSR_STAR) == 0x1122334455667788, "STAR lost its value");
 }
 
+/* All ones to whatever reads; what is calculated from them is as from a register. */
+static void outside_instructions(u64 at)
+{
+	u64 n = 5, value = 1, sum = 1, words[2] = {7, 7}, *to = words;
+	const u64 *from = (const u64 *)at;
+	bool carry;
+
+	asm volatile("xchg %0, (%1)" : "+r"(value) : "r"(at) : "memory");
+	hostile_check("XCHG reads all ones", value == ~0ul, "it read 0x%lx", value);
+	asm volatile("movzbl 3(%1), %k0" : "=r"(value) : "r"(at));
+	hostile_check("MOVZX reads a byte", value == 0xff, "it read 0x%lx", value);
+	asm volatile("lock addq $2, (%1)" : "=@ccc"(carry) : "r"(at) : "memory");
+	hostile_check("ADD carries", carry, "it did not");
+	asm volatile("addq (%1), %0" : "+r"(sum) : "r"(at));
+	hostile_check("ADD to a register", sum == 0, "the sum is 0x%lx", sum);
+	asm volatile("rep movsq" : "+D"(to), "+S"(from), "=c"(n) : "2"(2) : "memory");
+	hostile_check("REP MOVS reads all ones", words[0] == ~0ul && words[1] == ~0ul && !n,
+		      "it read 0x%lx 0x%lx, %lu left", words[0], words[1], n);
+	n = 100;
+	asm volatile("rep stosb" : "+D"(at), "+c"(n) : "a"(0) : "memory");
+	hostile_check("REP STOS ends", !n, "%lu left", n);
+}
+
 /* There is nothing to read; what is written must go nowhere. L1 itself must live. */
 void test_outside_memory(void)
 {
@@ -153,4 +176,8 @@ void test_outside_memory(void)
 		stuck += *p == 0x1122334455667788;
 	}
 	hostile_check("memory that is not there", !stuck, "%lu words kept what was written", stuck);
+	if (hostile_on_cleave())
+		outside_instructions(from);
+	else
+		hostile_skip("instructions on it", "a machine's bus may answer with anything");
 }
