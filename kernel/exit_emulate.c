@@ -132,7 +132,7 @@ int exit_emulate(struct vcpu *vcpu, const struct vm_exit *exit, gpa_t gpa,
 	if (r != -EINVAL)
 		return 0;
 	for (u32 i = 0; i < have; i++)
-		n += snprintf(code + n, (size_t)(CODE_TEXT_SIZE - n), i ? " %02x" : "%02x",
+		n += snprintf(code + n, (size_t)(CODE_TEXT_SIZE - n), i ? " %02x" : ": %02x",
 			      bytes[i]);
 	return -EINVAL;
 }

@@ -69,7 +69,7 @@ static void write_table(struct vcpu *vcpu, const struct vm_exit *exit, gpa_t gpa
 		vm_end(vcpu->vm, -EIO,
 		       "its L2 writes the nested tables that map that write (0x%llx), in a way "
 		       "that "
-		       "cannot be carried out: rip 0x%llx: %s",
+		       "cannot be carried out: rip 0x%llx%s",
 		       (unsigned long long)gpa.v, (unsigned long long)vcpu->rip, code);
 }
 
@@ -80,7 +80,7 @@ static void access_outside(struct vcpu *vcpu, const struct vm_exit *exit)
 
 	if (exit_emulate(vcpu, exit, (gpa_t){exit->fault.addr}, code))
 		vm_end(vcpu->vm, -EFAULT,
-		       "it %s 0x%llx, outside of its %llu MiB of memory, at rip 0x%llx: %s",
+		       "it %s 0x%llx, outside of its %llu MiB of memory, at rip 0x%llx%s",
 		       access_name(exit->fault.error), (unsigned long long)exit->fault.addr,
 		       (unsigned long long)vcpu->vm->mem_bytes >> 20, (unsigned long long)vcpu->rip,
 		       code);

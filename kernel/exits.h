@@ -36,9 +36,10 @@ int __must_check msr_write(struct vcpu *vcpu, u32 index, u64 val);
 void exit_fault(struct vcpu *vcpu, const struct vm_exit *exit);
 /*
  * Carries out the instruction whose access to @gpa faulted. 0: done, or the guest is to be entered
- * again for it; -EINVAL: that cannot be. @code then names its bytes, as far as they are known.
+ * again for it; -EINVAL: that cannot be. @code then is ": " and its bytes, or empty when they are
+ * not known.
  */
-#define CODE_TEXT_SIZE (3 * 15 + 1)
+#define CODE_TEXT_SIZE (3 * 15 + 2)
 int __must_check exit_emulate(struct vcpu *vcpu, const struct vm_exit *exit, gpa_t gpa,
 			      char code[CODE_TEXT_SIZE]);
 void exit_io(struct vcpu *vcpu, const struct vm_exit *exit);
