@@ -130,7 +130,7 @@ void svm_nested_merge_control(struct svm_vcpu *svm)
 	if (!vmcb_intercept_test(c12, INTERCEPT_VMMCALL))
 		vmcb_intercept_clear(c, INTERCEPT_VMMCALL);
 	/* Every port and MSR comes to L0; L1's maps are read then (nested_exit.c). */
-	c->iopm_base = c->msrpm_base = env_hpa(svm_map_all).v;
+	c->iopm_base = c->msrpm_base = ptr_to_hpa(svm_map_all).v;
 	c->tsc_offset = c01->tsc_offset + c12->tsc_offset;
 	c->vintr = (c12->vintr & SVM_VINTR_OF_L1) | V_INTR_MASKING;
 	/* APM 2 15.21.2: without V_INTR_MASKING L2's CR8 is L1's. */

@@ -138,7 +138,7 @@ void svm_run(struct vcpu *vcpu, struct vm_exit *exit)
 	svm_asid_enter(svm, cpu);
 	svm_registers_to_vmcb(svm);
 
-	svm_enter(vcpu->gpr, env_hpa(svm->vmcb), env_hpa(svm->vmcb01), env_hpa(cpu->host));
+	svm_enter(vcpu->gpr, ptr_to_hpa(svm->vmcb), ptr_to_hpa(svm->vmcb01), ptr_to_hpa(cpu->host));
 
 	svm_registers_from_vmcb(svm);
 	svm->vmcb->control.event_inj = 0;

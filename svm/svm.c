@@ -2,6 +2,7 @@
 /* The SVM backend's table of operations: what the machine has, switching it on, vCPUs' lives. */
 #include "svm/svm.h"
 #include "kernel/cpu.h"
+#include "kernel/kmem.h"
 #include "lib/printf.h"
 #include "lib/string.h"
 #include "lib/x86.h"
@@ -67,15 +68,21 @@ static int svm_probe(struct vendor_caps *caps, char *why, size_t size)
 	return 0;
 }
 
+static void free_page(void *page)
+{
+	if (page)
+		page_free(page);
+}
+
 static int svm_cpu_enable(void)
 {
 	struct svm_cpu *cpu = &svm_cpus[this_cpu()->id];
 
-	cpu->host = env_page_alloc();
-	cpu->hsave = env_page_alloc();
+	cpu->host = page_alloc();
+	cpu->hsave = page_alloc();
 	if (!cpu->host || !cpu->hsave) {
-		env_page_free(cpu->host);
-		env_page_free(cpu->hsave);
+		free_page(cpu->host);
+		free_page(cpu->hsave);
 		return -ENOMEM;
 	}
 	/*
@@ -85,8 +92,8 @@ static int svm_cpu_enable(void)
 	cpu->asid_generation = 1;
 	cpu->asid_next = svm_host.asids;
 	wrmsr(MSR_EFER, rdmsr(MSR_EFER) | EFER_SVME);
-	wrmsr(MSR_VM_HSAVE_PA, env_hpa(cpu->hsave).v);
-	__asm__ volatile("vmsave %%rax" : : "a"(env_hpa(cpu->host).v) : "memory");
+	wrmsr(MSR_VM_HSAVE_PA, ptr_to_hpa(cpu->hsave).v);
+	__asm__ volatile("vmsave %%rax" : : "a"(ptr_to_hpa(cpu->host).v) : "memory");
 	return 0;
 }
 
@@ -98,8 +105,8 @@ static void svm_cpu_disable(void)
 		svm_cpu_release(cpu->owner);
 	wrmsr(MSR_VM_HSAVE_PA, 0);
 	wrmsr(MSR_EFER, rdmsr(MSR_EFER) & ~EFER_SVME);
-	env_page_free(cpu->host);
-	env_page_free(cpu->hsave);
+	page_free(cpu->host);
+	page_free(cpu->hsave);
 	*cpu = (struct svm_cpu){0};
 }
 
@@ -111,24 +118,21 @@ static void svm_vcpu_free(struct vcpu *vcpu)
 	if (cpu->owner == svm)
 		cpu->owner = NULL;
 	nested_mmu_free(svm_mmu(svm), &vcpu->nested);
-	if (svm->vmcb01)
-		env_page_free(svm->vmcb01);
-	if (svm->vmcb02)
-		env_page_free(svm->vmcb02);
-	if (vcpu->fpu)
-		env_page_free(vcpu->fpu);
-	env_free(svm);
+	free_page(svm->vmcb01);
+	free_page(svm->vmcb02);
+	free_page(vcpu->fpu);
+	kfree(svm);
 }
 
 static struct vcpu *svm_vcpu_create(struct vm *vm, int id)
 {
-	struct svm_vcpu *svm = env_alloc(sizeof(*svm));
+	struct svm_vcpu *svm = kzalloc(sizeof(*svm));
 
 	if (!svm)
 		return NULL;
 	svm->vcpu.vm = vm;
 	svm->vcpu.id = id;
-	svm->vcpu.fpu = env_page_alloc();
+	svm->vcpu.fpu = page_alloc();
 	if (!svm->vcpu.fpu || svm_vmcb_create(svm)) {
 		svm_vcpu_free(&svm->vcpu);
 		return NULL;

@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "kernel/page_alloc.h"
 #include "kernel/percpu.h"
 #include "kernel/vendor.h"
 #include "kernel/vm.h"

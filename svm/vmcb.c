@@ -72,8 +72,8 @@ static void init_control(struct svm_vcpu *svm, struct vmcb_control *c)
 {
 	for (u32 i = 0; i < ARRAY_SIZE(l1_intercepts); i++)
 		vmcb_intercept_set(c, l1_intercepts[i]);
-	c->iopm_base = env_hpa(svm_map_all).v;
-	c->msrpm_base = env_hpa(msrpm_l1).v;
+	c->iopm_base = ptr_to_hpa(svm_map_all).v;
+	c->msrpm_base = ptr_to_hpa(msrpm_l1).v;
 	c->vintr = V_INTR_MASKING;
 	c->nested_ctl = SVM_NP_ENABLE;
 	c->ncr3 = mmu_tdp_root(svm_mmu(svm)).v;
@@ -81,8 +81,8 @@ static void init_control(struct svm_vcpu *svm, struct vmcb_control *c)
 
 int svm_vmcb_create(struct svm_vcpu *svm)
 {
-	svm->vmcb01 = env_page_alloc();
-	svm->vmcb02 = env_page_alloc();
+	svm->vmcb01 = page_alloc();
+	svm->vmcb02 = page_alloc();
 	if (!svm->vmcb01 || !svm->vmcb02)
 		return -ENOMEM;
 	init_control(svm, &svm->vmcb01->control);
