@@ -100,7 +100,7 @@ static void finish(struct vcpu *vcpu, const struct vm_exit *exit, u8 length, boo
 static int carry_out(struct vcpu *vcpu, const struct vm_exit *exit, gpa_t gpa, u8 *code, u32 *have)
 {
 	struct emulate_cpu cpu = {.rip = vcpu->rip, .rflags = vcpu->rflags};
-	struct emulate_insn insn;
+	struct emulate_insn insn = {0};
 	int r;
 
 	cpu.bits = vendor->segment_bases(vcpu, cpu.base);
