@@ -101,9 +101,11 @@ static void exit_cpuid(struct vcpu *vcpu, const struct vm_exit *exit)
 	done(vcpu, exit);
 }
 
+/* With an exception queued there is no halt: it is the fetch's fault, or TF's trap. */
 static void exit_hlt(struct vcpu *vcpu, const struct vm_exit *exit)
 {
-	done(vcpu, exit);
+	if (vendor->skip(vcpu, exit) || vcpu->pending.type != EVENT_NONE)
+		return;
 	vcpu->halted = true;
 	/* L2 may halt with IF clear: an interrupt that L1 intercepts ends that. */
 	if (!vcpu->guest_mode && !(vcpu->rflags & RFLAGS_IF))

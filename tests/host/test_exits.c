@@ -22,6 +22,8 @@ static struct vm vm;
 static struct vcpu vcpu;
 static int skipped, reflected, faults;
 static bool l1_owns;
+static int skip_result;
+static u8 skip_queues; /* an exception's vector, 0: none */
 static u64 efer;
 static struct {
 	u16 offset;
@@ -61,9 +63,11 @@ void exit_fault(struct vcpu *v, const struct vm_exit *exit)
 
 static int skip_insn(struct vcpu *v, const struct vm_exit *exit)
 {
-	(void)v, (void)exit;
+	(void)exit;
 	skipped++;
-	return 0;
+	if (skip_queues)
+		v->pending = (struct vcpu_event){.type = EVENT_EXCEPTION, .vector = skip_queues};
+	return skip_result;
 }
 
 static int read_msr(struct vcpu *v, u32 msr, u64 *val)
@@ -142,6 +146,8 @@ static int setup(void **state)
 	vm.nr_pio = 1;
 	skipped = reflected = faults = 0;
 	l1_owns = false;
+	skip_result = 0;
+	skip_queues = 0;
 	return 0;
 }
 
@@ -319,6 +325,26 @@ static void test_halt(void **state)
 	assert_non_null(strstr(vm.end_reason, "halted for good"));
 }
 
+/* A vCPU that has something to do does not halt: it would never do it. */
+static void test_halt_not_done(void **state)
+{
+	(void)state;
+	vcpu.rflags = RFLAGS_IF;
+	skip_result = -EAGAIN; /* the code's page is gone: L2 is to fault there */
+	run_exit((struct vm_exit){.kind = EXIT_HLT});
+	assert_false(vcpu.halted);
+	skip_result = -EFAULT;
+	skip_queues = EXC_PF;
+	run_exit((struct vm_exit){.kind = EXIT_HLT});
+	assert_false(vcpu.halted);
+	skip_result = 0;
+	skip_queues = EXC_DB;
+	run_exit((struct vm_exit){.kind = EXIT_HLT});
+	assert_false(vcpu.halted);
+	assert_int_equal(vcpu.pending.vector, EXC_DB);
+	assert_false(vm.ended);
+}
+
 /* L1 gets what it intercepts, but never L0's interrupts, nor faults before L0 has looked. */
 static void test_who_owns(void **state)
 {
@@ -390,6 +416,7 @@ int main(void)
 		cmocka_unit_test_setup(test_msrs, setup),
 		cmocka_unit_test_setup(test_cpuid, setup),
 		cmocka_unit_test_setup(test_halt, setup),
+		cmocka_unit_test_setup(test_halt_not_done, setup),
 		cmocka_unit_test_setup(test_who_owns, setup),
 		cmocka_unit_test_setup(test_ends, setup),
 		cmocka_unit_test_setup(test_xsetbv, setup),
