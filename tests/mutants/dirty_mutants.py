@@ -134,7 +134,7 @@ MUTANTS = [
            "if (false && !page_is_dirty(slot, f->gfn))", TDP),
     mutant("read-makes-nested-writable", "mmu/shadow_fault.c",
            "if (f->slot->dirty_bitmap && !(f->access & ACC_WRITE) && !writable)",
-           "if (false && !writable)", NESTED),
+           "if (false && !writable)", "test_spte_races " + NESTED),
     mutant("huge-pages-while-logging", "mmu/memslot.c",
            "if (READ_ONCE(slot->dirty_bitmap)) return PG_LEVEL_4K;", "", BOTH),
     mutant("protected-children-although-dirty", "mmu/nested_split.c",

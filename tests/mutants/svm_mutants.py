@@ -4,6 +4,7 @@
 CHECKS = "test_nested_check"
 STATE = "test_svm_nested_state test_vm_state"
 REGISTERS = "test_svm_state"
+ASID = "test_svm_asid"
 
 MUTANTS = []
 # Each check, each correction, each field: left out.
@@ -85,4 +86,32 @@ MUTANTS += [
     mutant("pat-checked-without-nested-paging", "svm/nested_check.c",
            "if (!why && l->nested_paging && c->nested_ctl & SVM_NP_ENABLE) why = svm_check_pat",
            "if (!why) why = svm_check_pat", CHECKS),
+
+    # One tag too few flushed.
+    mutant("asid-wraps-without-a-flush", "svm/asid.c",
+           "c->tlb_control = TLB_CONTROL_FLUSH_ALL;", "(void)c;", ASID),
+    mutant("asid-wraps-in-the-same-generation", "svm/asid.c", "cpu->asid_generation++;", "", ASID),
+    mutant("asid-of-another-generation", "svm/asid.c",
+           "a->generation != cpu->asid_generation || &svm_cpus[a->cpu] != cpu",
+           "!a->generation || &svm_cpus[a->cpu] != cpu", ASID),
+    mutant("asid-of-another-cpu", "svm/asid.c", "|| &svm_cpus[a->cpu] != cpu)", ")", ASID),
+    mutant("asid-stale-not-flushed", "svm/asid.c",
+           "c->tlb_control = TLB_CONTROL_FLUSH_ASID;", ";", ASID),
+    mutant("asid-stale-without-another-number", "svm/asid.c",
+           "else if (stale) take_number(a, cpu, c);", "", ASID),
+    mutant("asid-tlb-control-kept", "svm/asid.c", "c->tlb_control = TLB_CONTROL_NONE;", "", ASID),
+    mutant("asid-one-too-many", "svm/asid.c", "if (cpu->asid_next >= svm_host.asids) {",
+           "if (cpu->asid_next > svm_host.asids) {", ASID),
+    mutant("asid-forget-keeps-translations", "svm/asid.c", "e->asid.tag.must_flush = true;", ";",
+           ASID),
+    mutant("asid-given-to-another-as-it-is", "svm/asid.c", "forget(e); e->number = number;",
+           "e->number = number;", ASID),
+    mutant("asid-flush-all-but-one", "svm/asid.c",
+           "for (u32 i = 0; i < SVM_L1_ASIDS; i++) forget(&svm->l1_asids[i]);",
+           "for (u32 i = 1; i < SVM_L1_ASIDS; i++) forget(&svm->l1_asids[i]);", ASID),
+    mutant("asid-flush-all-but-l1s-own", "svm/asid.c", "svm->asid01.tag.must_flush = true;", "",
+           ASID),
+    mutant("asid-flush-of-one-forgotten", "svm/asid.c",
+           "if (svm->l1_asids[i].number == number) forget(&svm->l1_asids[i]);",
+           "if (svm->l1_asids[i].number + 1 == number) forget(&svm->l1_asids[i]);", ASID),
 ]

@@ -2,7 +2,8 @@
 """Page tables that a processor may be walking: how entries change, what they lead to, which flush
 is owed."""
 
-TDP = "test_tdp_split test_tdp_fault test_tdp test_spte test_dirty_log test_dirty_model"
+TDP = ("test_spte_races test_tdp_split test_tdp_fault test_tdp test_spte test_dirty_log "
+       "test_dirty_model")
 NESTED = ("test_nested_split test_nested_split_race test_shadow_mmu test_shadow_page test_track "
           "test_recover test_mmu_random")
 FLUSH = "test_spte test_flush test_spte_nested " + NESTED
@@ -20,8 +21,6 @@ MUTANTS = [
            "spte_fill_split(pos->mmu, page, huge, pos->level); return true; }", TDP),
     mutant("tdp-split-fills-all-but-one", "mmu/spte.c", "table[i] = child;",
            "table[i] = i == TABLE_ENTRIES - 1 ? 0 : child;", TDP),
-    mutant("tdp-table-reused-dirty", "mmu/tdp_fault.c",
-           "memset(f->page, 0, PAGE_SIZE); return -EAGAIN;", "return -EAGAIN;", TDP),
     mutant("nested-split-published-empty", "mmu/nested_split.c",
            "fill_child(pos, child, huge, c, keep, b); } while (!spte_cmpxchg(pos, &huge, "
            "spte_make_table(pos->mmu, child->spt), c, b));",
