@@ -113,6 +113,19 @@ static void clear_page(void *page)
 		memset(page, 0, PAGE_SIZE);
 }
 
+/* One entry may cover all of memory, so others are let in on the way. */
+static int clear_pages(struct migration_dest *d, u32 index, u64 first, u32 npages)
+{
+	for (u32 i = 0; i < npages; i++) {
+		int err = i % 64 ? 0 : d->ops->yield(d->ctx);
+
+		if (err)
+			return err;
+		clear_page(d->ops->page(d->ctx, index, first + i));
+	}
+	return 0;
+}
+
 static int write_entry(struct migration_dest *d, u32 index, const struct ram_entry *entry)
 {
 	u64 first = entry->gfn - d->cfg.slots[index].base;
@@ -120,11 +133,8 @@ static int write_entry(struct migration_dest *d, u32 index, const struct ram_ent
 
 	d->round_pages += entry->npages;
 	d->pages += entry->npages;
-	if (entry->kind == RAM_ZERO) {
-		for (u32 i = 0; i < entry->npages; i++)
-			clear_page(d->ops->page(d->ctx, index, first + i));
-		return 0;
-	}
+	if (entry->kind == RAM_ZERO)
+		return clear_pages(d, index, first, entry->npages);
 	/* By way of a buffer: what decompresses wrongly leaves the machine's memory alone. */
 	err = ram_entry_decode(entry, d->page, d->error);
 	if (!err)

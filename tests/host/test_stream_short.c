@@ -82,6 +82,56 @@ static void test_totals_of_all_sections(void **state)
 	model_free(m);
 }
 
+static u32 pages_at_once, most_at_once;
+
+static void *count_page(void *ctx, u32 slot, u64 page)
+{
+	most_at_once = MAX(most_at_once, ++pages_at_once);
+	return model_dest_ops.page(ctx, slot, page);
+}
+
+static int count_yield(void *ctx)
+{
+	pages_at_once = 0;
+	return model_dest_ops.yield(ctx);
+}
+
+/* One entry may name all of memory as zero: others must be let in while it is looked through. */
+static void test_zero_run_yields(void **state)
+{
+	struct migration_dest_ops ops = model_dest_ops;
+	struct model *m = model_new(200, 22);
+	struct wire_out out;
+	struct tape t;
+	struct queue q;
+
+	(void)state;
+	ops.page = count_page;
+	ops.yield = count_yield;
+	assert_int_equal(model_migrate(m, NULL), 0);
+	tape_load(&t, &m->record);
+	assert_int_equal(t.sec[RAM_0].type, SECTION_RAM);
+	wire_out_init(&out, t.sec[RAM_0].data, t.sec[RAM_0].len);
+	wire_put_u64(&out, 1);
+	wire_put_u64(&out, m->dest.cfg.slots[0].base);
+	wire_put_u32(&out, 200);
+	wire_put_u32(&out, RAM_ZERO);
+	assert_false(out.overflow);
+	t.sec[RAM_0].len = out.len;
+	q = tape_store(&t, false);
+	m->dst.runs = false;
+	model_abandon(m);
+	m->to_dest.len = m->to_dest.pos = 0;
+	queue_put(&m->to_dest, q.data, q.len);
+	migration_dest_init(&m->dest, &ops, m, &m->dest_end);
+	assert_int_not_equal(migration_dest_run(&m->dest), 0);
+	assert_true(m->dest.pages >= 200);
+	assert_in_range(most_at_once, 1, 64);
+	free(q.data);
+	tape_free(&t);
+	model_free(m);
+}
+
 static bool untouched;
 
 /* The page's first bytes, which decompress well, are not there. */
@@ -131,6 +181,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_every_length),
 		cmocka_unit_test(test_totals_of_all_sections),
+		cmocka_unit_test(test_zero_run_yields),
 		cmocka_unit_test(test_a_broken_page_leaves_memory_alone),
 	};
 
