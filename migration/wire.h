@@ -133,12 +133,27 @@ static inline u64 wire_get_u64(struct wire_in *w)
 	return wire_get(w, 8);
 }
 
-/* A name into @name, a string of at most @size - 1 characters: longer counts as cut. */
+/* Names reach the console: nothing in them may move a cursor or begin a line. */
+static inline bool wire_is_text(const u8 *p, size_t len)
+{
+	for (size_t i = 0; i < len; i++) {
+		if (p[i] < 0x20 || p[i] > 0x7e)
+			return false;
+	}
+	return true;
+}
+
+/*
+ * A name into @name, a string of at most @size - 1 printable characters: a longer one, or one
+ * with others in it, counts as cut.
+ */
 static inline void wire_get_name(struct wire_in *w, char *name, size_t size)
 {
 	size_t len = wire_get_u16(w);
 	const u8 *p = len < size ? wire_get_bytes(w, len) : NULL;
 
+	if (p && !wire_is_text(p, len))
+		p = NULL;
 	if (!p)
 		w->cut = true;
 	else if (len)

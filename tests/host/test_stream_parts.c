@@ -123,6 +123,18 @@ static void test_fields(void **state)
 	assert_int_equal(read_pair(NULL, 0, &p), STREAM_FIELD_MISSING);
 }
 
+/* A refusal is printed with the name in it, which must not look like lines of ours. */
+static void test_names_are_printable(void **state)
+{
+	static const char *const bad[] = {"\nRESULT {}", "one\033[2J", "one\x7f", "\xc3\xa9"};
+	struct pair p = {0};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+		assert_int_equal(read_pair((const char *[]){"one", bad[i]}, 2, &p), STREAM_FORMAT);
+	assert_int_equal(read_pair((const char *[]){" ~"}, 1, &p), STREAM_FIELD_UNKNOWN);
+}
+
 /* xxHash64's own published values: a stream must mean the same to another implementation. */
 static void test_hash(void **state)
 {
@@ -136,6 +148,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_batches_of_pages),
 		cmocka_unit_test(test_fields),
+		cmocka_unit_test(test_names_are_printable),
 		cmocka_unit_test(test_hash),
 	};
 
