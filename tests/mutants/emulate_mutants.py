@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: MIT
+"""Instructions carried out by L0, and what a caught write drops of the shadow."""
+
+CPU = "test_emulate test_emulate_modes"
+WRITE = "test_shadow_write test_track test_mmu_random"
+EXIT = "test_exit_emulate"
+
+MUTANTS = [
+    mutant("emulate-wrong-carry-into-bit-4", "kernel/emulate_alu.c", "if (carries & 8)",
+           "if (carries & 16)", CPU),
+    mutant("emulate-inc-changes-cf", "kernel/emulate_alu.c",
+           "*flags = (*flags & ~RFLAGS_CF) | carry;", "(void)carry;", CPU),
+    mutant("emulate-32-bit-keeps-the-upper-half", "kernel/emulate.c",
+           "size == 4 ? ~0ull : mask_of(size)", "mask_of(size)", CPU),
+    mutant("emulate-ah-is-spl", "kernel/emulate_decode.c", "return 16 + reg - 4;", "return reg;",
+           CPU),
+    mutant("emulate-unaligned-xchg-in-two-steps", "kernel/emulate.c",
+           "(insn->lock || insn->op == EMU_XCHG)", "insn->lock", CPU),
+    mutant("emulate-lost-exchange-with-old-flags", "kernel/emulate.c", "e->flags = flags;", "",
+           CPU),
+    mutant("emulate-another-address", "kernel/emulate.c",
+           "return linear % PAGE_SIZE == gpa.v % PAGE_SIZE &&", "return", CPU),
+    mutant("emulate-bit-strings-forward-only", "kernel/emulate.c",
+           "a += (u64)(n >> shift) * insn->size;", "a += ((u64)n >> shift) * insn->size;", CPU),
+    mutant("emulate-no-segment", "kernel/emulate.c", "u64 linear = cpu->base[seg] + effective;",
+           "u64 linear = effective;", CPU),
+    mutant("emulate-page-walks-too", "kernel/exit_emulate.c", "(PFERR_I | PFERR_TABLE)", "PFERR_I",
+           EXIT),
+    mutant("emulate-during-delivery", "kernel/exit_emulate.c", "vcpu->pending.in_delivery", "false",
+           EXIT),
+    mutant("emulate-string-ends-early", "kernel/exit_emulate.c", "vcpu->rip = rip;", "", EXIT),
+    mutant("emulate-reads-zeroes-outside", "kernel/exit_emulate.c",
+           "*value = ~0ull >> (64 - 8 * len);", "*value = 0;", EXIT),
+    mutant("emulate-never-lets-go", "kernel/exit_fault.c", "mmu_track_end(&vcpu->vm->mmu, gpa);", "",
+           EXIT),
+    mutant("emulate-no-headway-for-ever", "kernel/exit_fault.c", "++vcpu->stuck > STUCK_LIMIT",
+           "vcpu->stuck > STUCK_LIMIT", EXIT),
+    mutant("write-drops-half-of-4m", "mmu/shadow_write.c", "sp->role.level == 2 ? 2 : 1",
+           "sp->role.level == 2 ? 1 : 1", WRITE),
+    mutant("write-drops-in-the-first-quarter", "mmu/shadow_write.c",
+           "(int)sp->role.quadrant * count", "0", WRITE),
+    mutant("write-drops-in-the-first-pdpt", "mmu/shadow_write.c", "(int)sp->role.pdpt * count",
+           "0", WRITE),
+    mutant("write-drops-the-first-entry-only", "mmu/shadow_write.c", "(offset + len - 1)",
+           "(offset)", WRITE),
+    mutant("write-drops-nothing", "mmu/shadow_write.c",
+           "while (drop_one(mmu, gfn, offset, len, b)) dropped++;", "(void)drop_one;", WRITE),
+    mutant("write-of-l0s-own-forgets-tracking", "mmu/guest_mem.c",
+           "shadow_write_entries(mmu, slot, gpa, (u32)len, b);", "(void)gpa;", WRITE),
+    mutant("flood-never-ends", "mmu/shadow_write.c", "if (sp->writes > FLOOD_WRITES)", "if (false)",
+           WRITE),
+    mutant("flood-though-in-use", "mmu/shadow_limit.c", "path[level]->writes = 0;", "", WRITE),
+]
