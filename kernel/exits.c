@@ -47,15 +47,33 @@ static bool contributory(u8 vector)
 	return BIT(vector) & (BIT(EXC_DE) | BIT(EXC_TS) | BIT(EXC_NP) | BIT(EXC_SS) | BIT(EXC_GP));
 }
 
+static void nested_outcome(struct vcpu *vcpu, enum nested_result result)
+{
+	if (result == NESTED_DEAD)
+		vm_end(vcpu->vm, -EIO, "its nested state cannot go on");
+}
+
+/* A triple fault that L0 finds, as it intercepts #DB and #AC. L2's is L1's if L1 wants to know. */
+static void triple_fault(struct vcpu *vcpu, u8 vector)
+{
+	const struct vm_exit exit = {.kind = EXIT_SHUTDOWN, .code = vendor->shutdown_code};
+
+	vcpu->pending.type = EVENT_NONE;
+	if (vcpu->guest_mode && vendor->nested_owns(vcpu, &exit))
+		nested_outcome(vcpu, vendor->nested_reflect(vcpu, &exit));
+	else
+		vm_end(vcpu->vm, -EIO,
+		       "%s shut down: exception %u while a double fault was delivered",
+		       level_name(vcpu), vector);
+}
+
 void vcpu_inject_exception(struct vcpu *vcpu, u8 vector, bool has_error, u32 error)
 {
 	const struct vcpu_event *first = &vcpu->pending;
 
 	if (first->type == EVENT_EXCEPTION) {
 		if (first->vector == EXC_DF) {
-			vm_end(vcpu->vm, -EIO,
-			       "%s shut down: exception %u while a double fault was delivered",
-			       level_name(vcpu), vector);
+			triple_fault(vcpu, vector);
 			return;
 		}
 		if ((contributory(first->vector) && contributory(vector)) ||
@@ -147,12 +165,6 @@ static void exit_exception(struct vcpu *vcpu, const struct vm_exit *exit)
 
 	vcpu_inject_exception(vcpu, vector, vector < 64 && (BIT(vector) & EXC_WITH_ERROR_CODE),
 			      exit->exception.error);
-}
-
-static void nested_outcome(struct vcpu *vcpu, enum nested_result result)
-{
-	if (result == NESTED_DEAD)
-		vm_end(vcpu->vm, -EIO, "its nested state cannot go on");
 }
 
 static void exit_virt_insn(struct vcpu *vcpu, const struct vm_exit *exit)

@@ -23,7 +23,8 @@ enum nested_result {
 };
 
 struct vendor_ops {
-	const char *name; /* "svm", "vmx" */
+	const char *name;  /* "svm", "vmx" */
+	u64 shutdown_code; /* vm_exit.code of EXIT_SHUTDOWN */
 
 	/*
 	 * Can this CPU do it, and does the firmware let it? 0, or -ENODEV with one clear line in

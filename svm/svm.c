@@ -176,6 +176,7 @@ static int svm_nested_load(struct vcpu *vcpu, const void *state)
 
 const struct vendor_ops svm_ops = {
 	.name = "svm",
+	.shutdown_code = SVM_EXIT_SHUTDOWN,
 	.probe = svm_probe,
 	.cpu_enable = svm_cpu_enable,
 	.cpu_disable = svm_cpu_disable,

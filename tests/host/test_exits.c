@@ -21,6 +21,7 @@
 static struct vm vm;
 static struct vcpu vcpu;
 static int skipped, reflected, faults;
+static u64 reflected_code;
 static bool l1_owns;
 static int skip_result;
 static u8 skip_queues; /* an exception's vector, 0: none */
@@ -101,8 +102,9 @@ static bool owns(struct vcpu *v, const struct vm_exit *exit)
 
 static enum nested_result reflect(struct vcpu *v, const struct vm_exit *exit)
 {
-	(void)v, (void)exit;
+	(void)v;
 	reflected++;
+	reflected_code = exit->code;
 	return NESTED_DONE;
 }
 
@@ -112,7 +114,8 @@ static enum nested_result dead(struct vcpu *v, const struct vm_exit *exit)
 	return NESTED_DEAD;
 }
 
-static const struct vendor_ops ops = {.skip = skip_insn,
+static const struct vendor_ops ops = {.shutdown_code = 0x7f,
+				      .skip = skip_insn,
 				      .msr_read = read_msr,
 				      .msr_write = write_msr,
 				      .cpuid = vendor_cpuid,
@@ -181,6 +184,25 @@ static void test_double_fault(void **state)
 	vcpu_inject_exception(&vcpu, EXC_GP, true, 0);
 	assert_true(vm.ended);
 	assert_non_null(strstr(vm.end_reason, "double fault"));
+}
+
+/* L2 must not end L1's machine by a triple fault that L1 intercepts. */
+static void test_l2_triple_fault(void **state)
+{
+	(void)state;
+	vcpu.guest_mode = true;
+	l1_owns = true;
+	vcpu.pending = (struct vcpu_event){.type = EVENT_EXCEPTION, .vector = EXC_DF};
+	vcpu_inject_exception(&vcpu, EXC_AC, true, 0);
+	assert_false(vm.ended);
+	assert_int_equal(reflected, 1);
+	assert_int_equal(reflected_code, 0x7f);
+	assert_int_equal(vcpu.pending.type, EVENT_NONE);
+	l1_owns = false;
+	vcpu.pending = (struct vcpu_event){.type = EVENT_EXCEPTION, .vector = EXC_DF};
+	vcpu_inject_exception(&vcpu, EXC_AC, true, 0);
+	assert_true(vm.ended);
+	assert_non_null(strstr(vm.end_reason, "L2"));
 }
 
 static void test_exception_replaces_interrupt(void **state)
@@ -410,6 +432,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_double_fault, setup),
+		cmocka_unit_test_setup(test_l2_triple_fault, setup),
 		cmocka_unit_test_setup(test_exception_replaces_interrupt, setup),
 		cmocka_unit_test_setup(test_in, setup),
 		cmocka_unit_test_setup(test_out, setup),
