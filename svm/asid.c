@@ -38,6 +38,13 @@ void svm_asid_enter(struct svm_vcpu *svm, struct svm_cpu *cpu)
 	c->asid = a->number;
 }
 
+/* Every number taken is void then, and the next one to be taken flushes everything. */
+void svm_asid_refused(struct svm_cpu *cpu)
+{
+	cpu->asid_next = svm_host.asids;
+	cpu->asid_generation++;
+}
+
 static void forget(struct svm_l1_asid *e)
 {
 	e->asid.tag.must_flush = true;

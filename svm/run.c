@@ -107,6 +107,14 @@ static void decode(struct svm_vcpu *svm, struct vm_exit *exit)
 		exit->exception.vector = (u8)(code - SVM_EXIT_EXCP_BASE);
 		exit->exception.error = (u32)c->exit_info_1;
 		break;
+	case EXIT_XSETBV:
+		/* Whether the intercept or CPL comes first is the processor's to choose. */
+		if (svm->vmcb->save.cpl) {
+			exit->kind = EXIT_EXCEPTION;
+			exit->exception.vector = EXC_GP;
+			exit->exception.error = 0;
+		}
+		break;
 	case EXIT_HLT:
 		if (virtual_interrupt_wakes(svm))
 			exit->kind = EXIT_IGNORE;
@@ -140,6 +148,8 @@ void svm_run(struct vcpu *vcpu, struct vm_exit *exit)
 
 	svm_enter(vcpu->gpr, ptr_to_hpa(svm->vmcb), ptr_to_hpa(svm->vmcb01), ptr_to_hpa(cpu->host));
 
+	if (unlikely((u32)svm->vmcb->control.exit_code == (u32)SVM_EXIT_INVALID))
+		svm_asid_refused(cpu);
 	svm_registers_from_vmcb(svm);
 	svm->vmcb->control.event_inj = 0;
 	svm->nested.run_pending = 0;

@@ -140,6 +140,8 @@ void svm_fpu_probe(void);
 /* asid.c */
 /* Before each entry: the current VMCB's ASID and TLB_CONTROL. */
 void svm_asid_enter(struct svm_vcpu *svm, struct svm_cpu *cpu);
+/* VMRUN failed: nothing says that it did what TLB_CONTROL asked for before it did. */
+void svm_asid_refused(struct svm_cpu *cpu);
 /* The entry for L1's @number, made if there is none. */
 struct svm_l1_asid *svm_l1_asid_get(struct svm_vcpu *svm, u32 number);
 /* L1 wants translations of its ASID @number gone; of all ASIDs, its own included. */
