@@ -34,8 +34,21 @@ static void fpu_save(void *area)
 		__asm__ volatile("fxsave64 (%0)" : : "r"(area) : "memory");
 }
 
+/*
+ * AMD's processors save and restore the x87's last instruction and operand pointers only while an
+ * exception is pending (APM 5, FXSAVE): without this the vCPU would see those of the one before it.
+ * Loading a constant makes them L0's own.
+ */
+static void fpu_forget_pointers(void)
+{
+	static const u32 zero;
+
+	__asm__ volatile("fnclex\n\temms\n\tfildl %0" : : "m"(zero));
+}
+
 static void fpu_restore(const void *area)
 {
+	fpu_forget_pointers();
 	if (svm_host.xsave)
 		__asm__ volatile("xrstor64 (%0)" : : "r"(area), "a"(~0u), "d"(~0u) : "memory");
 	else
