@@ -142,6 +142,16 @@ static void reserve(u64 start, u64 end)
 	must(ranges_remove(&usable, page_down(start), page_up(end)));
 }
 
+/* What is outside would fault when it is read; page 0 is never mapped. */
+static void reserve_module(u32 index, const struct boot_module *m)
+{
+	if (m->start < m->end &&
+	    (m->start < PAGE_SIZE || !ranges_contain(&mapped, m->start, m->end)))
+		machine_refuse("boot module %u, at %#lx to %#lx, lies outside of memory", index,
+			       m->start, m->end);
+	reserve(m->start, m->end);
+}
+
 void mem_boot_init(const struct bootinfo *info)
 {
 	for (u32 i = 0; i < info->range_count; i++) {
@@ -163,7 +173,7 @@ void mem_boot_init(const struct bootinfo *info)
 	reserve((u64)__image_start, (u64)__image_end);
 	reserve(info->block_start, info->block_end);
 	for (u32 i = 0; i < info->module_count; i++)
-		reserve(info->modules[i].start, info->modules[i].end);
+		reserve_module(i, &info->modules[i]);
 	if (ranges_total(&usable) < MEMORY_LEAST)
 		machine_refuse("too little memory: %lu MiB to be had, at least %llu MiB needed",
 			       ranges_total(&usable) >> 20, MEMORY_LEAST >> 20);
