@@ -97,12 +97,19 @@ static void join_parents(const struct join *j, struct shadow_page *sp, u64 dirty
 	shadow_page_zap(j->mmu, sp, j->b);
 }
 
+/* To be asked again after the lock was dropped: somebody may have begun to track a table inside. */
+static bool join_allowed(const struct join *j)
+{
+	return memslot_find(j->mmu, j->gfn) == j->slot &&
+	       memslot_max_level(j->mmu, j->slot, j->gfn) >= j->level;
+}
+
 static void join_gfn(const struct join *j)
 {
 	struct shadow_page *sp;
 	u64 dirty;
 
-	while ((sp = find_joinable(j, &dirty))) {
+	while (join_allowed(j) && (sp = find_joinable(j, &dirty))) {
 		const struct rmap_head *head = rmap_get(j->slot, j->gfn, j->level);
 
 		if (!rmap_needs_desc(head) || join_has_desc(j))
@@ -124,10 +131,7 @@ void nested_recover_range(struct mmu *mmu, struct memslot *slot, u64 start, u64 
 		u64 pages = LEVEL_PAGES(j.level);
 
 		for (j.gfn.v = start & ~(pages - 1); j.gfn.v < end; j.gfn.v += pages) {
-			bool inside = memslot_find(mmu, j.gfn) == slot;
-
-			if (inside && memslot_max_level(mmu, slot, j.gfn) >= j.level)
-				join_gfn(&j);
+			join_gfn(&j);
 			if (rwlock_contended(&mmu->lock) || env_need_resched()) {
 				flush_pay(mmu, b);
 				rwlock_write_unlock(&mmu->lock);
