@@ -58,6 +58,9 @@ static int command(struct mmu *mmu, u8 what)
 	struct memslot *slot = &mmu->slots[0];
 	bool on = slot->dirty_bitmap;
 
+	/* The log is migration's own where there may be one. */
+	if (params.migrate != PARAM_migrate_off)
+		return -EINVAL;
 	switch (what) {
 	case COMMAND_LOG_ON:
 		return dirty_log_enable(mmu, slot,

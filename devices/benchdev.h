@@ -9,7 +9,8 @@
  *                    2: TSC ticks since the image began
  *   EC read, dword   that figure, its low half
  *
- * A command is carried out before the OUT is over. Touched by the vCPU's task only.
+ * A command is carried out before the OUT is over; with migrate=off only, or EC reads as ones.
+ * Touched by the vCPU's task only.
  */
 #pragma once
 
