@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Writes that get lost: a bit that is not set, a page that is not watched, memory read too early."""
+"""Writes that get lost: a bit is not set, a page is not watched, memory is read too early."""
 
 TDP = "test_dirty_log test_dirty_model test_tdp_fault test_tdp_split test_guest_mem"
 NESTED = "test_shadow_dirty test_nested_split test_shadow_mmu test_track test_mmu_random"

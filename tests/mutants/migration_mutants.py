@@ -50,7 +50,8 @@ MUTANTS += [
            "if (fault) {", STREAM),
 
     # The destination.
-    mutant("dest-zero-page-not-written", "migration/dest.c", "for (u32 i = 0; i < entry->npages; i++)",
+    mutant("dest-zero-page-not-written", "migration/dest.c",
+           "for (u32 i = 0; i < entry->npages; i++)",
            "for (u32 i = 1; i < entry->npages; i++)", ENGINE),
     mutant("dest-writes-the-page-before", "migration/dest.c",
            "u64 first = entry->gfn - d->cfg.slots[index].base;",

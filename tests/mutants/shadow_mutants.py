@@ -2,9 +2,10 @@
 """The shadow MMU's books: rmaps, descriptors, roles, tracking of L1's tables, the limit."""
 
 RMAP = "test_rmap test_spte_nested test_nested_split test_shadow_page test_shadow_mmu"
-SPLIT = "test_nested_split test_nested_split_race test_recover test_mmu_random"
+SPLIT = "test_nested_split test_nested_split_race test_fault_descs test_recover test_mmu_random"
 MMU = "test_shadow_mmu test_shadow_page test_track test_nested_split test_mmu_random"
-TRACK = "test_track test_shadow_write test_shadow_mmu test_shadow_page test_guest_mem test_tdp_fault test_mmu_random"
+TRACK = ("test_track test_shadow_write test_shadow_mmu test_shadow_page test_guest_mem "
+         "test_tdp_fault test_mmu_random")
 
 MUTANTS = [
     # One rmap entry forgotten, or one too many.

@@ -47,8 +47,9 @@ for function in ("segs_get", "segs_set"):
                     begin=r"static void %s\(" % function)
 for function in ("check_event", "check_state"):
     MUTANTS += each("registers-unchecked", "svm/state.c",
-                    r"(?<!check\()(?<!pat\()\b((?:state|e)->\w+(?: (?:>|!=|>>) \w+)?)(?=\)?(?: \|\||\)\n))", "false",
-                    REGISTERS, begin=r"static int %s\(" % function)
+                    r"(?<!check\()(?<!pat\()\b((?:state|e)->\w+(?: (?:>|!=|>>) \w+)?)"
+                    r"(?=\)?(?: \|\||\)\n))", "false", REGISTERS,
+                    begin=r"static int %s\(" % function)
 
 MUTANTS += [
     mutant("registers-unchecked", "svm/state.c",

@@ -2,12 +2,13 @@
 """Page tables that a processor may be walking: how entries change, what they lead to, which flush
 is owed."""
 
-TDP = ("test_spte_races test_dirty_kept test_tdp_split test_tdp_fault test_tdp test_spte test_dirty_log "
-       "test_dirty_model")
+TDP = ("test_spte_races test_dirty_kept test_tdp_split test_tdp_fault test_tdp test_spte "
+       "test_dirty_log test_dirty_model")
 NESTED = ("test_nested_split test_nested_split_race test_dirty_kept test_shadow_mmu "
           "test_shadow_page test_track test_recover test_mmu_random")
 FLUSH = "test_spte test_flush test_spte_nested " + NESTED
 SLOTS = "test_memslot test_tdp_fault"
+AD = "test_guest_cmpxchg test_pt_walk test_guest_mem"
 
 EXCHANGE = "was = env_pte_cmpxchg(pos->sptep, *old, new);"
 WRPROT_TDP = "u64 was = env_pte_cmpxchg(sptep, old, old & ~write);"
@@ -62,16 +63,16 @@ MUTANTS = [
            TDP),
     mutant("walker-ad-plain-store", "mmu/guest_mem.c",
            "return __atomic_compare_exchange_n((u64 *)p, &old, new, false, __ATOMIC_SEQ_CST, "
-           "__ATOMIC_SEQ_CST);", "*(u64 *)p = new; return true;", "test_guest_cmpxchg test_pt_walk test_guest_mem"),
+           "__ATOMIC_SEQ_CST);", "*(u64 *)p = new; return true;", AD),
     mutant("walker-ad-plain-store-4-bytes", "mmu/guest_mem.c",
            "return __atomic_compare_exchange_n((u32 *)p, &old32, (u32) new, false, "
            "__ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);",
-           "*(u32 *)p = (u32)new; return old32 == (u32)old;", "test_guest_cmpxchg test_pt_walk test_guest_mem"),
+           "*(u32 *)p = (u32)new; return old32 == (u32)old;", AD),
     mutant("walker-ad-compare-then-store", "mmu/guest_mem.c",
            "return __atomic_compare_exchange_n((u64 *)p, &old, new, false, __ATOMIC_SEQ_CST, "
            "__ATOMIC_SEQ_CST);",
            "if (READ_ONCE(*(u64 *)p) != old) return false; *(u64 *)p = new; return true;",
-           "test_guest_cmpxchg test_guest_mem test_pt_walk"),
+           AD),
 
     # A page that is not the guest's.
     mutant("piece-off-by-a-page", "mmu/memslot.c", "(piece & ~PIECE_LEVEL) + offset * PAGE_SIZE",
