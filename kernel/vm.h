@@ -34,8 +34,8 @@ struct vm {
 	int nr_pio;
 	void *devices; /* struct platform, by devices/platform.c */
 
-	enum vm_state state; /* written by vm.c only */
-	int exit_status;     /* what the guest wrote to its exit port, or negative errno */
+	enum vm_state state;  /* written by vm.c only */
+	int exit_status;      /* what the guest wrote to its exit port, or negative errno */
 	char end_reason[160]; /* one line, set once when the VM ends */
 
 	/* Pausing. Written by the one who pauses, read by the vCPU tasks. */

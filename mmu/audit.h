@@ -20,6 +20,7 @@ struct audit {
 __printf(2, 3) void audit_fail(struct audit *a, const char *fmt, ...);
 
 /*
- * Takes mmu_lock for writing. Returns the number of errors; the first ones are also given to env_warn.
+ * Takes mmu_lock for writing. Returns the number of errors; the first ones are also given to
+ * env_warn.
  */
 u64 mmu_audit(struct mmu *mmu, struct audit *a);

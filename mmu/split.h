@@ -12,7 +12,7 @@
  * One split needs at most a descriptor for each entry of the new table and one for the link to
  * its parent. The capacity is larger, so that one split does not empty the cache.
  */
-#define SPLIT_MIN_DESCS (TABLE_ENTRIES + 1)
+#define SPLIT_MIN_DESCS	     (TABLE_ENTRIES + 1)
 #define SPLIT_CAPACITY_DESCS (4 * SPLIT_MIN_DESCS)
 #define SPLIT_CAPACITY_PAGES 8
 
