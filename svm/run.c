@@ -128,6 +128,22 @@ static void decode(struct svm_vcpu *svm, struct vm_exit *exit)
 	}
 }
 
+/*
+ * QEMU's VMRUN does not load the interrupt shadow: a virtual interrupt, or L0's window, that waits
+ * for its end would come at once, between STI and HLT, and HLT would sleep with its interrupt
+ * behind it. So it waits for the next exit, which is HLT's, or the next tick's.
+ */
+static void enter(struct svm_vcpu *svm, const struct svm_cpu *cpu)
+{
+	struct vmcb_control *c = &svm->vmcb->control;
+	u64 waits = c->int_state & SVM_INTERRUPT_SHADOW ? c->vintr & V_IRQ : 0;
+
+	c->vintr &= ~waits;
+	svm_enter(svm->vcpu.gpr, ptr_to_hpa(svm->vmcb), ptr_to_hpa(svm->vmcb01),
+		  ptr_to_hpa(cpu->host));
+	c->vintr |= waits;
+}
+
 void svm_run(struct vcpu *vcpu, struct vm_exit *exit)
 {
 	struct svm_vcpu *svm = to_svm(vcpu);
@@ -146,7 +162,7 @@ void svm_run(struct vcpu *vcpu, struct vm_exit *exit)
 	svm_asid_enter(svm, cpu);
 	svm_registers_to_vmcb(svm);
 
-	svm_enter(vcpu->gpr, ptr_to_hpa(svm->vmcb), ptr_to_hpa(svm->vmcb01), ptr_to_hpa(cpu->host));
+	enter(svm, cpu);
 
 	if (unlikely((u32)svm->vmcb->control.exit_code == (u32)SVM_EXIT_INVALID))
 		svm_asid_refused(cpu);
