@@ -22,6 +22,9 @@
 /* Marks of the guest's, guests/README.md: it may be migrated now; it has nothing left to do. */
 #define PHASE_MIGRATE 3
 #define PHASE_DONE    4
+#define PHASE_NEVER   256 /* not a byte */
+
+#define DONE_TO_END_MS 1000
 
 const struct vendor_ops *vendor;
 struct vendor_caps vendor_caps;
@@ -116,9 +119,13 @@ static int load_kernel(struct vm *vm, const struct boot_module *m)
 static void let_source_go_on(struct vm *vm)
 {
 	u64 exits = vm->vcpus[0]->stats.exits;
+	int err = vm_wait_phase(vm, PHASE_DONE, params.linger);
 	bool alive;
 
-	if (vm_wait_phase(vm, PHASE_DONE, params.linger) == -ECANCELED)
+	/* One that is done ends itself in a moment, with a status of its own. */
+	if (!err)
+		err = vm_wait_phase(vm, PHASE_NEVER, DONE_TO_END_MS);
+	if (err == -ECANCELED)
 		alive = vm->exit_status == 0;
 	else
 		alive = vm->vcpus[0]->stats.exits > exits;

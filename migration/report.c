@@ -55,7 +55,7 @@ static void report_round(const struct migration *m)
 		 (unsigned long long)m->info.bandwidth >> 20, bar, percent);
 }
 
-static void report_end(const struct migration *m)
+static void report_end(const struct migration *m, const struct report *rep)
 {
 	const struct migration_info *i = &m->info;
 
@@ -64,8 +64,10 @@ static void report_end(const struct migration *m)
 		return;
 	}
 	if (i->status != MIGRATION_STATUS_COMPLETED) {
-		log_err("migration: failed: %s; the source runs%s", i->error,
-			m->given_away ? " no more" : " on");
+		log_err("migration: failed: %s; the source %s", i->error,
+			m->given_away	    ? "runs no more"
+			: rep->source_ended ? "has ended"
+					    : "runs on");
 		return;
 	}
 	log_info("migration: completed in %llu ms, downtime %llu ms (%llu of them for verifying), "
@@ -101,7 +103,7 @@ void report_event(const struct migration *m, const struct report *rep, enum migr
 			 m->info.verified ? "are verified" : "were not compared");
 		break;
 	case MIGRATION_ENDED:
-		report_end(m);
+		report_end(m, rep);
 	}
 }
 

@@ -13,6 +13,7 @@ struct report {
 	struct mmu_stats before; /* the source's, when migration began */
 	struct mmu_stats split;	 /* and after dirty logging was turned on */
 	u64 setup_ns;		 /* that took so long */
+	bool source_ended;	 /* of its own accord, before it could be moved */
 };
 
 /* One line, or none. */

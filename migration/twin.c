@@ -126,6 +126,7 @@ static int source_pause(void *ctx)
 
 	t->report.wanted = wanted_instants();
 	err = vm_pause(t->src, t->report.wanted, params.switchover_timeout);
+	t->report.source_ended = err == -ECANCELED;
 	if (!err)
 		t->report.instants = vendor->instants(t->src->vcpus[0]);
 	return err;
