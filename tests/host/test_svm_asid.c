@@ -76,7 +76,8 @@ static void apply_tlb_control(u32 cpu, const struct vmcb_control *c)
 		assert_int_not_equal(c->tlb_control, TLB_CONTROL_FLUSH_ASID);
 }
 
-static void enter(u32 vcpu, u32 cpu, u32 l1_asid, bool nested)
+/* @refused: the processor does not carry out VMRUN, nor the flush that came with it. */
+static void enter_or_not(u32 vcpu, u32 cpu, u32 l1_asid, bool nested, bool refused)
 {
 	struct svm_vcpu *svm = vcpus[vcpu];
 	struct vmcb_control *c = &svm->vmcb->control;
@@ -96,6 +97,10 @@ static void enter(u32 vcpu, u32 cpu, u32 l1_asid, bool nested)
 	c->tlb_control = 0xff;
 	svm_asid_enter(svm, &svm_cpus[cpu]);
 	assert_in_range(c->asid, 1, svm_host.asids - 1);
+	if (refused) {
+		svm_asid_refused(&svm_cpus[cpu]);
+		return;
+	}
 	apply_tlb_control(cpu, c);
 	t = &tlb[cpu][c->asid];
 	if (t->any) {
@@ -114,6 +119,11 @@ static void enter(u32 vcpu, u32 cpu, u32 l1_asid, bool nested)
 			     .nested = nested,
 			     .epoch = epoch[vcpu][l1_asid]};
 	memcpy(t->gen, vm->mmu.flush_gen, sizeof(t->gen));
+}
+
+static void enter(u32 vcpu, u32 cpu, u32 l1_asid, bool nested)
+{
+	enter_or_not(vcpu, cpu, l1_asid, nested, false);
 }
 
 static u32 below(u32 n)
@@ -149,7 +159,7 @@ static void operation(void)
 		enter(vcpu, below(CPUS), 0, false);
 		break;
 	default:
-		enter(vcpu, below(CPUS), number, below(8));
+		enter_or_not(vcpu, below(CPUS), number, below(8), !below(16));
 	}
 }
 

@@ -51,8 +51,8 @@ MUTANTS += [
 
     # The destination.
     mutant("dest-zero-page-not-written", "migration/dest.c",
-           "for (u32 i = 0; i < entry->npages; i++)",
-           "for (u32 i = 1; i < entry->npages; i++)", ENGINE),
+           "return clear_pages(d, index, first, entry->npages);",
+           "return clear_pages(d, index, first + 1, entry->npages - 1);", ENGINE),
     mutant("dest-writes-the-page-before", "migration/dest.c",
            "u64 first = entry->gfn - d->cfg.slots[index].base;",
            "u64 first = entry->gfn - d->cfg.slots[index].base; first -= first > 0;", ENGINE),

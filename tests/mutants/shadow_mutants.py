@@ -3,9 +3,11 @@
 
 RMAP = "test_rmap test_spte_nested test_nested_split test_shadow_page test_shadow_mmu"
 SPLIT = "test_nested_split test_nested_split_race test_fault_descs test_recover test_mmu_random"
-MMU = "test_shadow_mmu test_shadow_page test_track test_nested_split test_mmu_random"
-TRACK = ("test_track test_shadow_write test_shadow_mmu test_shadow_page test_guest_mem "
-         "test_tdp_fault test_mmu_random")
+MMU = ("test_shadow_mmu test_shadow_page test_shadow_formats test_shadow_write test_track "
+       "test_nested_split test_mmu_random")
+TRACK = ("test_track test_shadow_write test_shadow_mmu test_shadow_page test_shadow_formats "
+         "test_shadow_raced test_shadow_dirty test_guest_mem test_tdp_fault "
+         "test_mmu_random")
 
 MUTANTS = [
     # One rmap entry forgotten, or one too many.
@@ -177,9 +179,6 @@ MUTANTS = [
            "list_add_tail(&sp->unsync_link, &pages); }", TRACK),
     mutant("sync-not-on-load", "mmu/shadow_mmu.c", "if (sync) shadow_sync_all(mmu, &b);",
            "(void)sync;", TRACK),
-    mutant("sync-keeps-what-is-not-present", "mmu/shadow_track.c",
-           "if (!(entry & mode->fmt->present) || (entry & pt_reserved_bits(mode, PG_LEVEL_4K, "
-           "true)))", "if (entry & pt_reserved_bits(mode, PG_LEVEL_4K, true))", TRACK),
     mutant("sync-keeps-what-is-malformed", "mmu/shadow_track.c",
            "|| (entry & pt_reserved_bits(mode, PG_LEVEL_4K, true)))", ")", TRACK),
     mutant("sync-keeps-other-memory", "mmu/shadow_track.c",
@@ -235,15 +234,9 @@ MUTANTS = [
     mutant("zap-frees-a-root-in-use", "mmu/shadow_page.c",
            "if (!sp->root_count) shadow_page_free(mmu, sp, b);",
            "sp->root_count = 0; shadow_page_free(mmu, sp, b);", MMU),
-    mutant("zap-drops-a-child-in-use-as-root", "mmu/shadow_page.c",
-           "if (!child->parents.val && !child->root_count && !child->role.invalid)",
-           "if (!child->parents.val && !child->role.invalid)", MMU),
     mutant("root-put-leaks-a-zapped-root", "mmu/shadow_mmu.c",
            "if (--root->root_count == 0 && root->role.invalid)",
            "if (--root->root_count == 0 && false)", MMU),
-    mutant("root-zapped-is-used-on", "mmu/shadow_mmu.c",
-           "return n->root && !n->root->role.invalid && n->root->gfn.v",
-           "return n->root && n->root->gfn.v", MMU),
     mutant("limit-off-by-one", "mmu/shadow_limit.c",
            "while (shadow_pages_available(mmu) < needed) {",
            "while (shadow_pages_available(mmu) + 1 < needed) {", MMU),

@@ -109,7 +109,7 @@ MUTANTS = [
            "hpa_t hpa = memslot_hpa(j->slot, j->gfn, NULL);",
            "hpa_t hpa = {memslot_hpa(j->slot, j->gfn, NULL).v + LEVEL_SIZE(j->level)};", NESTED),
     mutant("nested-join-beyond-a-smaller-piece", "mmu/nested_recover.c",
-           "if (inside && memslot_max_level(mmu, slot, j.gfn) >= j.level)", "if (inside)", NESTED),
+           "memslot_max_level(j->mmu, j->slot, j->gfn) >= j->level;", "j->level > 0;", NESTED),
     mutant("split-child-of-other-memory", "mmu/spte.c",
            "u64 child = huge + (u64)index * LEVEL_SIZE(level - 1);",
            "u64 child = huge + (u64)index * LEVEL_SIZE(PG_LEVEL_4K);", TDP),
