@@ -4,7 +4,8 @@
 import os
 import struct
 
-import story
+import expected
+from machinetests import Test
 
 
 def elf_with_memory(size):
@@ -37,9 +38,9 @@ def refused(name, line, **options):
 
 TESTS = [
     refused("no-svm", "neither AMD SVM nor Intel VMX", cpu="max,-svm",
-            result=story.failed("neither AMD SVM")),
+            result=expected.failed("neither AMD SVM")),
     refused("vmx", "Intel VMX: not there yet", machine="bochs-vmx", memory="512M",
-            result=story.failed("Intel VMX")),
+            result=expected.failed("Intel VMX")),
     refused("small-machine", "too little memory", memory="512M"),
     refused("tiny-machine", "too little memory", memory="16M"),
     refused("unknown-parameter", '"frobnicate" is not known; there are: .*loglevel.*migrate',
@@ -48,9 +49,9 @@ TESTS = [
     refused("wrong-number", "mem=lots is wrong; it takes", cmdline="mem=lots"),
     refused("number-out-of-range", "mem=1 is wrong", cmdline="mem=1"),
     refused("no-module", "no guest: the boot loader passed no module", l1=None,
-            result=story.failed("no module")),
+            result=expected.failed("no module")),
     refused("no-kernel", "it has no Multiboot 1 header", l1=os.path.abspath("LICENSE"),
-            result=story.failed("Multiboot")),
+            result=expected.failed("Multiboot")),
     refused("empty-kernel", "cannot start the kernel", l1=module("empty", b"")),
     refused("cut-kernel", "it is cut short", l1=module("cut", elf_with_memory(4096)[:100])),
     refused("big-kernel", "it wants .* bytes at 0x100000, and the VM has", cmdline="mem=64M",

@@ -18,8 +18,8 @@ import runner
 import screen
 from result import Result
 
-# What no run may say, whatever else it tests: our own bugs, and the MMU's audit.
-NEVER = [r"assertion failed", r"\bpanic\b", r"\baudit: .*(violation|mismatch)"]
+# What no run may say, whatever else it tests: our own bugs, and what the MMU's audit finds.
+NEVER = [r"assertion failed", r"\bpanic\b", r"\baudit: .*", r"audit .*\d+ errors", r"\d+ leaks found"]
 
 # Two runs of one build with these agree to the instruction.
 ICOUNT = ["-icount", "shift=0,sleep=off", "-rtc", "base=2024-01-01T00:00:00,clock=vm", "-seed",
@@ -43,8 +43,9 @@ class Test:
     expect      regular expressions that the output must hold, in this order
     reject      those that it must not hold, beside NEVER
     panics      this run is meant to end in a panic: NEVER is not looked for
-    result      a function of the RESULT line's JSON: true when all is well
-    status      the exit status of the run (0: success, n: failure number n)
+    result      what the RESULT line's JSON must hold: "a.path.in.it": a value, or a function of it
+                that is true when all is well; "?a.path": the same, or there is no such thing
+    status      the exit status of the run (0: success, n: failure number n), or all that it may be
     timeout     seconds
     talk        (regex, text) pairs: when the first is seen, the second is typed
     screen      for a machine without a serial port: regular expressions that the screen must show,
@@ -118,8 +119,8 @@ class Test:
 
             status, why = run.follow(self.timeout, answer)
             output = run.output.decode("utf-8", "replace").replace("\r", "")
-        if status != self.status:
-            raise Failure("the run ended with %d, not %d%s" %
+        if status not in (self.status if isinstance(self.status, tuple) else (self.status,)):
+            raise Failure("the run ended with %d, not %s%s" %
                           (status, self.status, ": " + why if why else ""), output)
         if talk:
             raise Failure("never saw /%s/ to answer it" % talk[0][0], output)
@@ -152,8 +153,8 @@ class Test:
         result = result_line(output)
         if self.result and result is None:
             raise Failure("no RESULT line")
-        if self.result and not self.result(result):
-            raise Failure("the RESULT line is not what it must be")
+        for path, wanted in (self.result or {}).items():
+            compare(result, path, wanted)
         if self.check:
             self.check(output, result)
 
@@ -167,6 +168,24 @@ def find_in_order(patterns, text):
             return pattern
         at = found.end()
     return None
+
+
+def compare(result, path, wanted):
+    """Raises Failure when the value at @path is not what is wanted."""
+    value = result
+    for name in path.lstrip("?").split("."):
+        if not isinstance(value, dict) or name not in value:
+            if path.startswith("?"):
+                return
+            raise Failure("RESULT has no %s" % path)
+        value = value[name]
+    # 1 == True in Python, and not in JSON.
+    good = wanted(value) if callable(wanted) else (value == wanted and
+                                                   isinstance(value, bool) ==
+                                                   isinstance(wanted, bool))
+    if not good:
+        raise Failure("RESULT: %s is %r, wanted %s" % (path, value, getattr(
+            wanted, "__doc__", None) if callable(wanted) else repr(wanted)))
 
 
 def result_line(output):
@@ -185,8 +204,7 @@ def tests(build):
     found = []
     sys.path.insert(0, os.path.join(TOP, "tests", "machine"))
     for path in sorted(glob.glob(os.path.join(TOP, "tests", "machine", "*.py"))):
-        # A list file's own name space: it gets Test and Failure without an import.
-        found += runpy.run_path(path, {"Test": Test, "Failure": Failure}).get("TESTS", [])
+        found += runpy.run_path(path).get("TESTS", [])
     for test in found:
         test.build = build
     names = [t.name for t in found]
