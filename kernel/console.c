@@ -10,6 +10,8 @@
 #include "lib/string.h"
 
 #define MAX_CELLS (256 * 128)
+/* The rest of a longer line is left out: RESULT alone would push all else off a screen. */
+#define LINE_ROWS 3
 
 static struct {
 	struct spinlock lock; /* everything below but the flags set at boot */
@@ -18,6 +20,7 @@ static struct {
 	bool unlocked;
 	screen_draw_fn draw;
 	u32 rows, columns, row, column;
+	u32 wraps;  /* how often the line at hand went on in the next row */
 	u32 escape; /* within an escape sequence: how far */
 	char cells[MAX_CELLS];
 } con;
@@ -49,8 +52,12 @@ static void put_cell(char c)
 {
 	u32 i;
 
-	if (con.column == con.columns)
+	if (con.column == con.columns) {
+		if (con.wraps + 1 == LINE_ROWS)
+			return;
+		con.wraps++;
 		new_line();
+	}
 	i = con.row * con.columns + con.column;
 	if (con.cells[i] != c) {
 		con.cells[i] = c;
@@ -81,6 +88,7 @@ static void screen_putc(char c)
 		return;
 	switch (c) {
 	case '\n':
+		con.wraps = 0;
 		new_line();
 		break;
 	case '\r':
