@@ -203,11 +203,15 @@ static int load_state(struct migration_dest *d, const struct section *s, u32 ind
 	if (err)
 		return err;
 	err = d->states.ops->load(d->states.ctx, index, d->state);
-	if (err) {
+	if (err == -ENOMEM)
+		stream_fail(d->error, STREAM_STATE_REFUSED,
+			    "out of memory for state %s %u: give L1 less (mem=)", desc->name,
+			    instance);
+	else if (err)
 		stream_fail(d->error, STREAM_STATE_REFUSED,
 			    "state %s %u cannot be loaded: error %d", desc->name, instance, -err);
+	if (err)
 		return err;
-	}
 	d->loaded |= BIT(index);
 	return 0;
 }
