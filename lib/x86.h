@@ -94,6 +94,8 @@
 #define MSR_TSC		      0x10
 #define MSR_APIC_BASE	      0x1b
 #define MSR_FEATURE_CONTROL   0x3a
+#define FEATURE_CONTROL_LOCK  BIT(0)
+#define FEATURE_CONTROL_VMX   BIT(2) /* outside of SMX */
 #define MSR_TSC_ADJUST	      0x3b
 #define MSR_SPEC_CTRL	      0x48
 #define MSR_PRED_CMD	      0x49

@@ -6,35 +6,24 @@
 #include "lib/printf.h"
 #include "lib/string.h"
 #include "lib/x86.h"
+#include "svm/probe.h"
 
 struct svm_host svm_host;
 struct svm_cpu svm_cpus[MAX_CPUS];
 
-static int refuse(char *why, size_t size, const char *text)
+static struct svm_facts facts(void)
 {
-	snprintf(why, size, "SVM: %s", text);
-	return -ENODEV;
-}
+	struct svm_facts f = {
+		.svm = cpuid(CPUID_EXT_MAX, 0).eax >= CPUID_SVM &&
+		       cpuid(CPUID_EXT1, 0).ecx & CPUID_EXT1_ECX_SVM,
+	};
 
-static int probe_features(char *why, size_t size)
-{
-	struct cpuid r;
-
-	if (cpuid(CPUID_EXT_MAX, 0).eax < CPUID_SVM ||
-	    !(cpuid(CPUID_EXT1, 0).ecx & CPUID_EXT1_ECX_SVM))
-		return refuse(why, size, "this processor does not have it");
-	if (rdmsr(MSR_VM_CR) & VM_CR_SVMDIS)
-		return refuse(why, size,
-			      "switched off by the firmware (VM_CR.SVMDIS); enable SVM or AMD-V "
-			      "in its setup");
-	r = cpuid(CPUID_SVM, 0);
-	svm_host.asids = r.ebx;
-	svm_host.features = r.edx;
-	if (!(r.edx & SVM_FEATURE_NP))
-		return refuse(why, size, "this processor's lacks nested paging");
-	if (r.ebx < 2)
-		return refuse(why, size, "this processor offers no ASID");
-	return 0;
+	if (f.svm) {
+		f.vm_cr = rdmsr(MSR_VM_CR);
+		f.asids = cpuid(CPUID_SVM, 0).ebx;
+		f.features = cpuid(CPUID_SVM, 0).edx;
+	}
+	return f;
 }
 
 /* LSTAR is free: L0 has no system calls. */
@@ -49,10 +38,15 @@ static bool msrs_unchecked(void)
 
 static int svm_probe(struct vendor_caps *caps, char *why, size_t size)
 {
-	int err = probe_features(why, size);
+	struct svm_facts f = facts();
+	const char *refusal = svm_refusal(&f);
 
-	if (err)
-		return err;
+	if (refusal) {
+		snprintf(why, size, "SVM: %s", refusal);
+		return -ENODEV;
+	}
+	svm_host.asids = f.asids;
+	svm_host.features = f.features;
 	svm_fpu_probe();
 	svm_host.tsc_aux = cpuid(CPUID_EXT1, 0).edx & CPUID_EXT1_EDX_RDTSCP;
 	svm_host.msrs_unchecked = msrs_unchecked();

@@ -4,17 +4,16 @@
 #include "kernel/vendor.h"
 #include "lib/printf.h"
 #include "lib/x86.h"
+#include "vmx/probe.h"
 
 static int vmx_probe(struct vendor_caps *caps, char *why, size_t size)
 {
+	struct vmx_facts f = {.vmx = cpuid(CPUID_FEATURES, 0).ecx & CPUID_1_ECX_VMX};
+
+	if (f.vmx && rdmsr_safe(MSR_FEATURE_CONTROL, &f.feature_control))
+		f.feature_control = 0;
 	caps->what = "Intel VMX";
-	if (cpuid(CPUID_FEATURES, 0).ecx & CPUID_1_ECX_VMX)
-		snprintf(why, size,
-			 "Intel VMX: not there yet; guests run on AMD SVM only: use such a "
-			 "machine, or "
-			 "MACHINE=qemu-svm");
-	else
-		snprintf(why, size, "Intel VMX: this processor does not have it");
+	snprintf(why, size, "Intel VMX: %s", vmx_refusal(&f));
 	return -ENODEV;
 }
 
