@@ -111,7 +111,7 @@ MUTANTS = [
            "test_shadow_page test_shadow_mmu test_mmu_random"),
     mutant("role-quadrant-ignored-by-sync", "mmu/shadow_track.c",
            "sp->role.quadrant * TABLE_ENTRIES + index", "index",
-           "test_track test_shadow_page test_shadow_mmu test_mmu_random"),
+           "test_shadow_formats test_track test_mmu_random"),
     mutant("role-without-access", "mmu/shadow_page.c", "role.access = access;", "(void)access;",
            MMU),
     mutant("role-without-direct", "mmu/shadow_page.c", "role.direct = direct;",

@@ -6,7 +6,7 @@ TDP = ("test_spte_races test_dirty_kept test_tdp_split test_tdp_fault test_tdp t
        "test_dirty_log test_dirty_model")
 NESTED = ("test_nested_split test_nested_split_race test_dirty_kept test_shadow_mmu "
           "test_shadow_page test_track test_recover test_mmu_random")
-FLUSH = "test_spte test_flush test_spte_nested " + NESTED
+FLUSH = "test_spte test_flush test_spte_nested test_owed_flushes " + NESTED
 SLOTS = "test_memslot test_tdp_fault"
 AD = "test_guest_cmpxchg test_pt_walk test_guest_mem"
 
@@ -67,7 +67,7 @@ MUTANTS = [
     mutant("walker-ad-plain-store-4-bytes", "mmu/guest_mem.c",
            "return __atomic_compare_exchange_n((u32 *)p, &old32, (u32) new, false, "
            "__ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);",
-           "*(u32 *)p = (u32)new; return old32 == (u32)old;", AD),
+           "{ *(u32 *)p = (u32)new; return old32 == (u32)old; }", AD),
     mutant("walker-ad-compare-then-store", "mmu/guest_mem.c",
            "return __atomic_compare_exchange_n((u64 *)p, &old, new, false, __ATOMIC_SEQ_CST, "
            "__ATOMIC_SEQ_CST);",
@@ -118,8 +118,6 @@ MUTANTS = [
     mutant("no-flush-for-a-table-partly-filled", "mmu/spte.c",
            "return !c->exact_split && table_grants_less(", "return false && table_grants_less(",
            FLUSH),
-    mutant("no-flush-for-a-lost-entry-of-a-table", "mmu/spte.c",
-           "!spte_is_leaf(mmu, e, level - 1) ||", "", FLUSH),
     mutant("no-flush-for-unmapping", "mmu/spte.c",
            "env_va(spte_hpa(pos->mmu, c->new))); return true;",
            "env_va(spte_hpa(pos->mmu, c->new))); return c->is_leaf;", FLUSH),
@@ -177,23 +175,19 @@ MUTANTS = [
            "(void)b; rwlock_write_unlock(&mmu->lock); r = why(mmu);", TDP),
     mutant("lock-dropped-owing-nested-split", "mmu/nested_split.c",
            "flush_pay(s->mmu, s->b); rwlock_write_unlock(&s->mmu->lock); env_resched();",
-           "rwlock_write_unlock(&s->mmu->lock); env_resched();", NESTED),
+           "rwlock_write_unlock(&s->mmu->lock); env_resched();", "test_owed_flushes " + NESTED),
     mutant("lock-dropped-owing-nested-caches", "mmu/nested_split.c",
            "flush_pay(s->mmu, s->b); rwlock_write_unlock(&s->mmu->lock); r =",
-           "rwlock_write_unlock(&s->mmu->lock); r =", NESTED),
+           "rwlock_write_unlock(&s->mmu->lock); r =", "test_owed_flushes " + NESTED),
     mutant("lock-dropped-owing-recovery", "mmu/nested_recover.c",
            "flush_pay(mmu, b); rwlock_write_unlock(&mmu->lock);",
-           "rwlock_write_unlock(&mmu->lock);", NESTED),
+           "rwlock_write_unlock(&mmu->lock);", "test_owed_flushes " + NESTED),
     mutant("lock-dropped-owing-recovery-caches", "mmu/nested_recover.c",
            "flush_pay(j->mmu, j->b); rwlock_write_unlock(&j->mmu->lock);",
-           "rwlock_write_unlock(&j->mmu->lock);", NESTED),
+           "rwlock_write_unlock(&j->mmu->lock);", "test_owed_flushes " + NESTED),
     mutant("fault-end-without-the-flush", "mmu/shadow_fault.c",
            "r = fault_locked(&f, filled, addr, out); flush_pay(mmu, &f.b);",
            "r = fault_locked(&f, filled, addr, out);", NESTED),
-    mutant("tracking-end-without-the-flush", "mmu/tdp_fault.c",
-           "emulate = shadow_track_fault(mmu, f->slot, f->gfn, &f->b); flush_pay(mmu, &f->b);",
-           "emulate = shadow_track_fault(mmu, f->slot, f->gfn, &f->b); "
-           "f->b = FLUSH_BATCH_INIT;", "test_shadow_write " + NESTED),
     mutant("track-end-without-the-flush", "mmu/shadow_write.c",
            "shadow_track_write(mmu, slot, gpa_to_gfn(gpa), &b); flush_pay(mmu, &b);",
            "shadow_track_write(mmu, slot, gpa_to_gfn(gpa), &b);", "test_shadow_write " + NESTED),
