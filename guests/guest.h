@@ -37,7 +37,7 @@ u32 option_choice(const char *name, const char *const choices[]);
 bool option_word(const char *name, char *buf, size_t size);
 
 /* For the setup only: keeps the command line and refuses names not in guest_options. */
-void options_init(const char *cmdline);
+void options_init(const char *text);
 
 /* @n contiguous zeroed pages below L1_MEMORY_END. Never fails: it dies. */
 void *pages_alloc(u32 n);

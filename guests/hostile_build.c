@@ -86,7 +86,7 @@ static bool by_cmpxchg8b(u64 *e, u64 old, u64 new)
 	bool equal;
 
 	(void)old;
-	do {
+	for (;;) {
 		u64 was = *(volatile u64 *)e;
 
 		low = (u32)was;
@@ -94,8 +94,9 @@ static bool by_cmpxchg8b(u64 *e, u64 old, u64 new)
 		asm volatile("lock cmpxchg8b %2"
 			     : "+a"(low), "+d"(high), "+m"(*e), "=@ccz"(equal)
 			     : "b"((u32) new), "c"((u32)(new >> 32)));
-	} while (!equal);
-	return true;
+		if (equal)
+			return true;
+	}
 }
 
 static bool by_halves(u64 *e, u64 old, u64 new)
