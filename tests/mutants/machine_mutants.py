@@ -3,6 +3,7 @@
 of the platform moves."""
 
 MOVES = "migrate-at-l2"
+EDITS = "hostile-vmcb-edit"
 
 
 def machine(*args):
@@ -17,10 +18,11 @@ MUTANTS = [
             "migrate-at-event " + MOVES),
     machine("exit-of-ports-kept-from-l1", "svm/nested_exit.c",
             "return svm_iopm_wants(word, exit->io.port, exit->io.size);",
-            "return svm_iopm_wants(word, exit->io.port, exit->io.size) && !exit;", MOVES),
+            "return svm_iopm_wants(word, exit->io.port, exit->io.size) && !exit;",
+            EDITS),
     machine("entry-without-l1s-intercepts", "svm/nested_enter.c",
             "c->intercepts[i] = c01->intercepts[i] | c12->intercepts[i];",
-            "c->intercepts[i] = c01->intercepts[i];", MOVES),
+            "c->intercepts[i] = c01->intercepts[i];", EDITS),
     machine("entry-without-l1s-interrupt", "svm/nested_enter.c",
             "if (event & SVM_EVENT_VALID) svm_event_decode(&vcpu->pending, event);", "(void)event;",
             MOVES),
