@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* objects: lib/lock.o mmu/*.o tests/host/env*.o tests/host/mmu_model*.o tests/host/nested_vm.o */
-/* runs: 20000 */
+/* runs: 12000 */
 /* timeout: 400 */
 /* The whole MMU under operations that the fuzzer makes up, against the model. */
 #include "tests/host/mmu_model.h"
