@@ -2,7 +2,7 @@
 """VMRUN's checks and the nested state's way through a migration, line by line."""
 
 CHECKS = "test_nested_check"
-STATE = "test_svm_nested_state test_vm_state"
+STATE = "test_svm_nested_state test_svm_vmload test_vm_state"
 REGISTERS = "test_svm_state"
 ASID = "test_svm_asid"
 
