@@ -87,6 +87,11 @@ u64 env_pte_cmpxchg(u64 *p, u64 old, u64 new)
 	return old;
 }
 
+void env_pte_clear(u64 *p, u64 bits)
+{
+	__atomic_and_fetch(p, ~bits, __ATOMIC_SEQ_CST);
+}
+
 /*
  * With one physical CPU there is nobody else to stop: this task runs, so no vCPU does, and each
  * compares flush generations at its next entry (tlb_tag_enter).

@@ -208,6 +208,11 @@ u64 dirty_log_read_clear(struct mmu *mmu, struct memslot *slot, u64 first, u64 n
 	return dirty;
 }
 
+void dirty_log_sync(struct mmu *mmu)
+{
+	(void)mmu;
+}
+
 u64 dirty_log_count(struct mmu *mmu, struct memslot *slot)
 {
 	u64 n = 0;

@@ -44,6 +44,27 @@ void dirty_log_disable(struct mmu *mmu, struct memslot *slot);
  * than the bit. Returns the number of dirty pages.
  */
 u64 dirty_log_read_clear(struct mmu *mmu, struct memslot *slot, u64 first, u64 npages, u64 *out);
+/*
+ * Brings what the processors have noted into the bitmaps of all logged slots; at once for all, as
+ * L2's memory may be anybody's. To be called before each round of dirty_log_read_clear() and before
+ * the last one with the VM stopped: a write that no sync has seen is in no bitmap. Does nothing
+ * where writes fault.
+ */
+void dirty_log_sync(struct mmu *mmu);
+/*
+ * What a 4K leaf of @slot that a fault maps or changes now must lack: 0, W or D. By write
+ * protection a read gets no W, and a write gets it with the page marked, by the caller. By dirty
+ * bits a leaf is writable at once and clean: the processor sets D when it writes, so L0 never
+ * makes a leaf of a logged slot with D set. mmu_lock.
+ */
+static inline u64 dirty_log_withheld(const struct mmu *mmu, const struct memslot *slot, bool write)
+{
+	if (!slot->dirty_bitmap)
+		return 0;
+	if (mmu->cfg.dirty == DIRTY_DBIT)
+		return mmu->cfg.fmt->dirty;
+	return write ? 0 : mmu->cfg.fmt->write;
+}
 /* Number of bits set in @slot now. */
 u64 dirty_log_count(struct mmu *mmu, struct memslot *slot);
 

@@ -39,6 +39,12 @@ void *env_va(hpa_t hpa);
 u64 env_pte_cmpxchg(u64 *p, u64 old, u64 new);
 
 /*
+ * Clears @bits in *p as one locked operation, keeping what the processor sets meanwhile. For
+ * holders of mmu_lock for writing: nobody else changes the entry in another way. Recorded alike.
+ */
+void env_pte_clear(u64 *p, u64 bits);
+
+/*
  * Makes every physical CPU that may be running a vCPU of @mmu's VM leave the guest, and
  * returns when each has; a vCPU that is not running compares flush generations at its next
  * entry. @trees: a mask of BIT(MMU_TREE_*) that tells whose translations are stale.

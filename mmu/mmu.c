@@ -11,7 +11,8 @@ static bool config_valid(const struct mmu_config *cfg)
 {
 	return cfg->fmt && cfg->fmt->entry_size == 8 && cfg->fmt->levels >= 4 &&
 	       cfg->maxphyaddr >= 36 && cfg->maxphyaddr <= 52 &&
-	       cfg->max_leaf_level >= PG_LEVEL_4K && cfg->max_leaf_level <= PG_LEVEL_1G;
+	       cfg->max_leaf_level >= PG_LEVEL_4K && cfg->max_leaf_level <= PG_LEVEL_1G &&
+	       (cfg->dirty == DIRTY_WP || cfg->fmt->dirty);
 }
 
 int mmu_init(struct mmu *mmu, const struct mmu_config *cfg, void *owner)

@@ -39,12 +39,19 @@ struct mmu_stats {
 	u64 dirty_faults;	       /* write faults taken only for the dirty log */
 };
 
+/* How writes to a logged slot become known; mmu/dirty_log.h. */
+enum dirty_tracking {
+	DIRTY_WP,   /* by write protection: each first write faults */
+	DIRTY_DBIT, /* by scanning the dirty bits that the processor sets: no faults */
+};
+
 struct mmu_config {
 	const struct pt_format *fmt; /* of the tables that the processor walks for this VM */
 	u8 maxphyaddr;		     /* of the host */
 	int max_leaf_level;	     /* PG_LEVEL_4K to PG_LEVEL_1G, what CPU and user allow */
 	bool eager_page_split;	     /* may be switched at run time: mmu_set_eager_split() */
 	bool nx_huge_pages;	     /* no executable huge pages */
+	enum dirty_tracking dirty;   /* DIRTY_DBIT needs a format with dirty bits */
 	u64 max_shadow_pages;	     /* 0: 2 % of guest pages, at least 64 */
 };
 

@@ -145,6 +145,14 @@ u64 env_pte_cmpxchg(u64 *p, u64 old, u64 new)
 	return was;
 }
 
+void env_pte_clear(u64 *p, u64 bits)
+{
+	u64 old = READ_ONCE(*p), was;
+
+	while ((was = env_pte_cmpxchg(p, old, old & ~bits)) != old)
+		old = was;
+}
+
 void env_hw_set(u64 *p, u64 bits)
 {
 	struct env_page *page;
