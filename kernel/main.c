@@ -47,8 +47,8 @@ static void print_machine(void)
 	for (u32 i = 0; i < bootinfo.module_count; i++) {
 		const struct boot_module *m = &bootinfo.modules[i];
 
-		log_info("module %u: %lu KiB at %#lx \"%s\"", i, (m->end - m->start) >> 10,
-			 m->start, m->cmdline);
+		log_info("module %u: %lu KiB at %#lx%s%s", i, (m->end - m->start) >> 10, m->start,
+			 *m->cmdline ? ", words: " : "", m->cmdline);
 	}
 }
 

@@ -96,11 +96,13 @@ void report_event(const struct migration *m, const struct report *rep, enum migr
 			 instants[instant_of(rep)].people, (unsigned long long)m->round.dirty);
 		break;
 	case MIGRATION_VERIFY:
-		log_info("migration: all is sent, comparing both sides");
+		log_info("migration: all is sent, comparing %s",
+			 m->params.verify ? "memory and state" : "the states only");
 		break;
 	case MIGRATION_SWITCHED:
-		log_info("migration: the destination runs; memory and state %s",
-			 m->info.verified ? "are verified" : "were not compared");
+		log_info("migration: the destination runs; %s",
+			 m->info.verified ? "memory and state are verified"
+					  : "its memory was not compared");
 		break;
 	case MIGRATION_ENDED:
 		report_end(m, rep);
