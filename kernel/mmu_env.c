@@ -92,6 +92,19 @@ void env_pte_clear(u64 *p, u64 bits)
 	__atomic_and_fetch(p, ~bits, __ATOMIC_SEQ_CST);
 }
 
+bool env_pte_clear_run(u64 *p, u64 n, u64 bits)
+{
+	u64 had = 0;
+
+	for (const u64 *end = p + n; p < end; p++) {
+		if (!(READ_ONCE(*p) & bits))
+			continue;
+		__atomic_and_fetch(p, ~bits, __ATOMIC_SEQ_CST);
+		had = 1;
+	}
+	return had;
+}
+
 /*
  * With one physical CPU there is nobody else to stop: this task runs, so no vCPU does, and each
  * compares flush generations at its next entry (tlb_tag_enter).

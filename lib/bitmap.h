@@ -122,3 +122,19 @@ static inline u64 bitmap_count(const u64 *map, u64 bits)
 		n += popcount64(map[bits / 64] & (BIT(bits % 64) - 1));
 	return n;
 }
+
+/*
+ * Takes the lowest run of 1 bits out of *@mask, which is not 0: *@first is where it begins, the
+ * result its length.
+ */
+static inline int bitmap_take_run(u64 *mask, int *first)
+{
+	u64 rest;
+	int n;
+
+	*first = __builtin_ctzll(*mask);
+	rest = ~(*mask >> *first);
+	n = rest ? __builtin_ctzll(rest) : BITMAP_WORD_BITS;
+	*mask &= *first + n < BITMAP_WORD_BITS ? ~0ull << (*first + n) : 0;
+	return n;
+}

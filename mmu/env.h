@@ -43,6 +43,8 @@ u64 env_pte_cmpxchg(u64 *p, u64 old, u64 new);
  * holders of mmu_lock for writing: nobody else changes the entry in another way. Recorded alike.
  */
 void env_pte_clear(u64 *p, u64 bits);
+/* The same for each of the @n entries from @p on that has one of @bits. True when any had. */
+bool env_pte_clear_run(u64 *p, u64 n, u64 bits);
 
 /*
  * Makes every physical CPU that may be running a vCPU of @mmu's VM leave the guest, and

@@ -83,9 +83,9 @@ const void *shadow_page_table(struct mmu *mmu, const struct shadow_page *sp);
  */
 void spte_fill_nested(struct mmu *mmu, struct shadow_page *child, u64 spte, struct rmap_head *heads,
 		      struct mmu_caches *c, int keep);
-/* Removes W from each leaf in the rmaps from @head to @last. */
-void spte_wrprot_heads(struct mmu *mmu, const struct rmap_head *head, const struct rmap_head *last,
-		       struct flush_batch *b);
+/* Clears @bits, W or D or both, in each leaf in the rmaps from @head to @last. */
+void spte_clear_heads(struct mmu *mmu, const struct rmap_head *head, const struct rmap_head *last,
+		      u64 bits, struct flush_batch *b);
 
 /*
  * Replaces the huge leaf at @pos by a table that leads to @child, the direct page for the same

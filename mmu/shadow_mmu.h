@@ -78,10 +78,25 @@ void shadow_sync_all(struct mmu *mmu, struct flush_batch *b);
 void shadow_zap_all(struct mmu *mmu, struct flush_batch *b);
 /* Removes W from each SPTE of the nested tree that maps @gfn at 4K, or a huge page over it. */
 void shadow_wrprot_gfn(struct mmu *mmu, struct memslot *slot, gfn_t gfn, struct flush_batch *b);
-void shadow_wrprot_range(struct mmu *mmu, struct memslot *slot, u64 start, u64 end,
-			 struct flush_batch *b);
-void shadow_wrprot_masked(struct mmu *mmu, struct memslot *slot, u64 base, u64 mask,
-			  struct flush_batch *b);
+/*
+ * Clear @bits, W or D or both, in each 4K leaf of the nested tree that maps part of the range; W in
+ * each huge one over it. The pages: [start, end); or base + n for each bit n of @mask, where @base
+ * is a multiple of 64.
+ */
+void shadow_arm_range(struct mmu *mmu, struct memslot *slot, u64 start, u64 end, u64 bits,
+		      struct flush_batch *b);
+void shadow_arm_masked(struct mmu *mmu, struct memslot *slot, u64 base, u64 mask, u64 bits,
+		       struct flush_batch *b);
+static inline void shadow_wrprot_range(struct mmu *mmu, struct memslot *slot, u64 start, u64 end,
+				       struct flush_batch *b)
+{
+	shadow_arm_range(mmu, slot, start, end, mmu->cfg.fmt->write, b);
+}
+static inline void shadow_wrprot_masked(struct mmu *mmu, struct memslot *slot, u64 base, u64 mask,
+					struct flush_batch *b)
+{
+	shadow_arm_masked(mmu, slot, base, mask, mmu->cfg.fmt->write, b);
+}
 /* Drops every SPTE of the nested tree that maps [start, end). */
 void shadow_zap_range(struct mmu *mmu, struct memslot *slot, u64 start, u64 end,
 		      struct flush_batch *b);

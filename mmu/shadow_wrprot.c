@@ -1,16 +1,14 @@
 // SPDX-License-Identifier: MIT
 /*
- * Taking write permission, or everything, from whatever maps a gfn in the nested tree: the rmaps
- * say where that is. A gfn may be mapped at any level, and at several L2 addresses.
+ * Taking write permission, dirty bits, or everything, from whatever maps a gfn in the nested tree:
+ * the rmaps say where that is. A gfn may be mapped at any level, and at several L2 addresses.
  */
+#include "lib/bitmap.h"
 #include "mmu/shadow_internal.h"
 
 void shadow_wrprot_gfn(struct mmu *mmu, struct memslot *slot, gfn_t gfn, struct flush_batch *b)
 {
-	if (!mmu->nested_used)
-		return;
-	for (int level = PG_LEVEL_4K; level <= PG_LEVEL_1G; level++)
-		spte_wrprot_heads(mmu, rmap_get(slot, gfn, level), rmap_get(slot, gfn, level), b);
+	shadow_arm_range(mmu, slot, gfn.v, gfn.v + 1, mmu->cfg.fmt->write, b);
 }
 
 /* The heads of @level whose pages overlap the gfns [start, end), which is not empty. */
@@ -21,8 +19,14 @@ static struct rmap_head *rmap_range(const struct memslot *slot, u64 start, u64 e
 	return rmap_get(slot, (gfn_t){start}, level);
 }
 
-void shadow_wrprot_range(struct mmu *mmu, struct memslot *slot, u64 start, u64 end,
-			 struct flush_batch *b)
+/* What takes part in tracking: @bits of 4K leaves; of huge ones W, as no bit tells which part. */
+static u64 arm_bits(const struct mmu *mmu, int level, u64 bits)
+{
+	return level == PG_LEVEL_4K ? bits : mmu->cfg.fmt->write;
+}
+
+void shadow_arm_range(struct mmu *mmu, struct memslot *slot, u64 start, u64 end, u64 bits,
+		      struct flush_batch *b)
 {
 	struct rmap_head *head, *last;
 
@@ -30,12 +34,12 @@ void shadow_wrprot_range(struct mmu *mmu, struct memslot *slot, u64 start, u64 e
 		return;
 	for (int level = PG_LEVEL_4K; level <= PG_LEVEL_1G; level++) {
 		head = rmap_range(slot, start, end, level, &last);
-		spte_wrprot_heads(mmu, head, last, b);
+		spte_clear_heads(mmu, head, last, arm_bits(mmu, level, bits), b);
 	}
 }
 
-void shadow_wrprot_masked(struct mmu *mmu, struct memslot *slot, u64 base, u64 mask,
-			  struct flush_batch *b)
+void shadow_arm_masked(struct mmu *mmu, struct memslot *slot, u64 base, u64 mask, u64 bits,
+		       struct flush_batch *b)
 {
 	if (!mmu->nested_used || !mask)
 		return;
@@ -46,17 +50,14 @@ void shadow_wrprot_masked(struct mmu *mmu, struct memslot *slot, u64 base, u64 m
 		struct rmap_head *head, *last;
 
 		head = rmap_range(slot, first, end, level, &last);
-		spte_wrprot_heads(mmu, head, last, b);
+		spte_clear_heads(mmu, head, last, arm_bits(mmu, level, bits), b);
 	}
 	while (mask) {
-		int first = __builtin_ctzll(mask);
-		u64 run = ~(mask >> first); /* pages that follow each other are taken together */
-		int n = run ? __builtin_ctzll(run) : 64;
+		int first, n = bitmap_take_run(&mask, &first);
 		const struct rmap_head *head =
 			rmap_get(slot, (gfn_t){base + (u64)first}, PG_LEVEL_4K);
 
-		spte_wrprot_heads(mmu, head, head + n - 1, b);
-		mask &= ~(GENMASK(n - 1, 0) << first);
+		spte_clear_heads(mmu, head, head + n - 1, bits, b);
 	}
 }
 

@@ -97,8 +97,20 @@ void spte_init(const struct spte_pos *pos, u64 new, struct mmu_caches *caches);
  */
 void spte_fill_split(const struct mmu *mmu, u64 *table, u64 huge, int level);
 /*
- * Remove W from 4K leaves of a visible table: entries @first to @last; or those from @sptes on for
- * which @mask has a bit. mmu_lock (write).
+ * Clear @bits, W or D or both, in 4K leaves of a visible table: in the @n from @sptes on; or in
+ * those from @sptes on for which @mask has a bit. mmu_lock (write).
  */
-void spte_wrprot_range(struct mmu *mmu, u64 *table, int first, int last, struct flush_batch *b);
-void spte_wrprot_masked(struct mmu *mmu, u64 *sptes, u64 mask, struct flush_batch *b);
+void spte_clear_range(struct mmu *mmu, u64 *sptes, u64 n, u64 bits, struct flush_batch *b);
+void spte_clear_masked(struct mmu *mmu, u64 *sptes, u64 mask, u64 bits, struct flush_batch *b);
+
+/* Remove W: from entries @first to @last of @table; or by @mask. */
+static inline void spte_wrprot_range(struct mmu *mmu, u64 *table, int first, int last,
+				     struct flush_batch *b)
+{
+	spte_clear_range(mmu, table + first, (u64)(last - first + 1), mmu->cfg.fmt->write, b);
+}
+
+static inline void spte_wrprot_masked(struct mmu *mmu, u64 *sptes, u64 mask, struct flush_batch *b)
+{
+	spte_clear_masked(mmu, sptes, mask, mmu->cfg.fmt->write, b);
+}

@@ -4,6 +4,7 @@
  * with what is the same for all taken out. Splitting and the dirty log run through here for every
  * 4K page.
  */
+#include "lib/bitmap.h"
 #include "mmu/env.h"
 #include "mmu/spte.h"
 
@@ -16,41 +17,19 @@ void spte_fill_split(const struct mmu *mmu, u64 *table, u64 huge, int level)
 		table[i] = child;
 }
 
-/* What spte_changed() comes to for a leaf that loses W and nothing else: true when it did. */
-static inline bool wrprot_leaf(u64 *sptep, u64 write)
+/* A leaf that lacks one of @bits where it had it grants less; nothing else follows. */
+void spte_clear_range(struct mmu *mmu, u64 *sptes, u64 n, u64 bits, struct flush_batch *b)
 {
-	u64 old = READ_ONCE(*sptep);
+	debug_assert(rwlock_held_write(&mmu->lock));
+	if (env_pte_clear_run(sptes, n, bits))
+		flush_owe(b, BIT(MMU_TREE_TDP));
+}
 
-	while (old & write) {
-		u64 was = env_pte_cmpxchg(sptep, old, old & ~write);
+void spte_clear_masked(struct mmu *mmu, u64 *sptes, u64 mask, u64 bits, struct flush_batch *b)
+{
+	while (mask) {
+		int first, n = bitmap_take_run(&mask, &first);
 
-		if (was == old)
-			return true;
-		old = was;
+		spte_clear_range(mmu, sptes + first, (u64)n, bits, b);
 	}
-	return false;
-}
-
-void spte_wrprot_range(struct mmu *mmu, u64 *table, int first, int last, struct flush_batch *b)
-{
-	u64 write = mmu->cfg.fmt->write;
-	bool less = false;
-
-	debug_assert(rwlock_held_write(&mmu->lock));
-	for (int i = first; i <= last; i++)
-		less |= wrprot_leaf(&table[i], write);
-	if (less)
-		flush_owe(b, BIT(MMU_TREE_TDP));
-}
-
-void spte_wrprot_masked(struct mmu *mmu, u64 *sptes, u64 mask, struct flush_batch *b)
-{
-	u64 write = mmu->cfg.fmt->write;
-	bool less = false;
-
-	debug_assert(rwlock_held_write(&mmu->lock));
-	for (; mask; mask &= mask - 1)
-		less |= wrprot_leaf(&sptes[__builtin_ctzll(mask)], write);
-	if (less)
-		flush_owe(b, BIT(MMU_TREE_TDP));
 }

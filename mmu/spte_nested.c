@@ -27,36 +27,51 @@ void spte_fill_nested(struct mmu *mmu, struct shadow_page *child, u64 spte, stru
 	mmu_stat_add(&mmu->stats.pages[MMU_TREE_NESTED][child->role.level - 1], filled);
 }
 
-/* Without W a leaf grants less, and nothing else follows. */
-static inline void wrprot(u64 *sptep, u64 write, struct flush_batch *b)
+/* So many heads from @head to @last, 1 at least, hold SPTEs that lie side by side. */
+static u64 heads_in_a_row(const struct rmap_head *head, const struct rmap_head *last)
 {
-	u64 old = READ_ONCE(*sptep);
+	u64 n = 1;
 
-	while (old & write) {
-		u64 was = env_pte_cmpxchg(sptep, old, old & ~write);
-
-		if (was == old) {
-			flush_owe(b, BIT(MMU_TREE_NESTED));
-			return;
-		}
-		old = was;
-	}
+	while (head + n <= last && head[n].val == head->val + n * sizeof(u64))
+		n++;
+	return n;
 }
 
-void spte_wrprot_heads(struct mmu *mmu, const struct rmap_head *head, const struct rmap_head *last,
-		       struct flush_batch *b)
+/* The first head from @head to @last that holds something, or the one after @last. */
+static const struct rmap_head *heads_skip_empty(const struct rmap_head *head,
+						const struct rmap_head *last)
 {
-	u64 write = mmu->cfg.fmt->write;
+	for (; last - head >= 7; head += 8)
+		if (head[0].val | head[1].val | head[2].val | head[3].val | head[4].val |
+		    head[5].val | head[6].val | head[7].val)
+			break;
+	while (head <= last && !head->val)
+		head++;
+	return head;
+}
 
-	for (; head <= last; head++) {
+void spte_clear_heads(struct mmu *mmu, const struct rmap_head *head, const struct rmap_head *last,
+		      u64 bits, struct flush_batch *b)
+{
+	bool less = false;
+	u64 n;
+
+	debug_assert(rwlock_held_write(&mmu->lock));
+	while ((head = heads_skip_empty(head, last)) <= last) {
 		u64 *sptep = rmap_single(head);
 		struct rmap_iter it;
 
+		n = 1;
 		if (likely(sptep)) {
-			wrprot(sptep, write, b);
-		} else if (head->val) {
+			n = heads_in_a_row(head, last);
+			less |= env_pte_clear_run(sptep, n, bits);
+		} else {
 			rmap_for_each (head, it, sptep)
-				wrprot(sptep, write, b);
+				less |= env_pte_clear_run(sptep, 1, bits);
 		}
+		head += n;
 	}
+	/* What lacks W or D where it had it grants less, and nothing else follows. */
+	if (less)
+		flush_owe(b, BIT(MMU_TREE_NESTED));
 }

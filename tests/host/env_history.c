@@ -153,6 +153,19 @@ void env_pte_clear(u64 *p, u64 bits)
 		old = was;
 }
 
+bool env_pte_clear_run(u64 *p, u64 n, u64 bits)
+{
+	bool had = false;
+
+	for (u64 *end = p + n; p < end; p++) {
+		if (READ_ONCE(*p) & bits) {
+			env_pte_clear(p, bits);
+			had = true;
+		}
+	}
+	return had;
+}
+
 void env_hw_set(u64 *p, u64 bits)
 {
 	struct env_page *page;

@@ -99,13 +99,32 @@ static void test_popcount(void **state)
 		assert_int_equal(popcount64(BIT(i) | 1), i ? 2 : 1);
 }
 
+/* The runs follow each other from below, and together they are the mask. */
+static void test_runs(void **state)
+{
+	const u64 masks[] = {1, BIT(63), ~0ull, 0x8000000000000001ull, 0xf0f00ull, ~1ull, ~BIT(63)};
+
+	(void)state;
+	for (u32 i = 0; i < ARRAY_SIZE(masks); i++) {
+		u64 left = masks[i], seen = 0;
+		int first, n, at = 0;
+
+		while (left) {
+			n = bitmap_take_run(&left, &first);
+			assert_true(n > 0 && first >= at && first + n <= 64);
+			seen |= GENMASK(first + n - 1, first);
+			at = first + n + 1; /* not a bit further, or it would be the same run */
+		}
+		assert_true(seen == masks[i]);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_fill),
-		cmocka_unit_test(test_find),
-		cmocka_unit_test(test_atomic),
-		cmocka_unit_test(test_popcount),
+		cmocka_unit_test(test_fill),   cmocka_unit_test(test_find),
+		cmocka_unit_test(test_atomic), cmocka_unit_test(test_popcount),
+		cmocka_unit_test(test_runs),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -5,6 +5,7 @@ TDP = "test_dirty_log test_dirty_model test_tdp_fault test_tdp_split test_guest_
 NESTED = "test_shadow_dirty test_nested_split test_shadow_mmu test_track test_mmu_random"
 BOTH = TDP + " " + NESTED
 HUGE = "test_shadow_huge_log " + NESTED
+ARM = "test_arm " + HUGE
 GUEST = "test_guest_mem test_dirty_log test_dirty_model test_pt_walk test_mmu_random"
 
 MARK = "__atomic_fetch_or(&map[i / 64], BIT(i % 64), __ATOMIC_RELAXED);"
@@ -109,9 +110,9 @@ MUTANTS = [
            "if (mask) spte_clear_bits(&pos, mmu->cfg.fmt->write, b);", ";", TDP),
     mutant("protect-nested-not-1g", "mmu/shadow_wrprot.c",
            "for (int level = PG_LEVEL_4K; level <= PG_LEVEL_1G; level++) { "
-           "head = rmap_range(slot, start, end, level, &last); spte_wrprot_heads",
+           "head = rmap_range(slot, start, end, level, &last); spte_clear_heads",
            "for (int level = PG_LEVEL_4K; level < PG_LEVEL_1G; level++) { "
-           "head = rmap_range(slot, start, end, level, &last); spte_wrprot_heads", HUGE),
+           "head = rmap_range(slot, start, end, level, &last); spte_clear_heads", HUGE),
     mutant("protect-nested-range-without-the-last", "mmu/shadow_wrprot.c",
            "*last = rmap_get(slot, (gfn_t){end - 1}, level);",
            "*last = rmap_get(slot, (gfn_t){end - 2}, level);", HUGE),
@@ -122,13 +123,25 @@ MUTANTS = [
            "for (int level = PG_LEVEL_2M; level <= PG_LEVEL_1G; level++) {",
            "for (int level = PG_LEVEL_1G; level <= PG_LEVEL_1G; level++) {", HUGE),
     mutant("protect-nested-run-without-the-last", "mmu/shadow_wrprot.c",
-           "spte_wrprot_heads(mmu, head, head + n - 1, b);",
-           "spte_wrprot_heads(mmu, head, head + n - 1 - (n > 1), b);", HUGE),
+           "spte_clear_heads(mmu, head, head + n - 1, bits, b);",
+           "spte_clear_heads(mmu, head, head + n - 1 - (n > 1), bits, b);", ARM),
     mutant("protect-only-the-first-alias", "mmu/spte_nested.c",
-           "rmap_for_each (head, it, sptep) wrprot(sptep, write, b);",
-           "wrprot(rmap_first(head, &it), write, b);", HUGE),
-    mutant("protect-only-what-has-no-alias", "mmu/spte_nested.c", "} else if (head->val) {",
-           "} else if (false) {", HUGE),
+           "rmap_for_each (head, it, sptep) less |= env_pte_clear_run(sptep, 1, bits);",
+           "less |= env_pte_clear_run(rmap_first(head, &it), 1, bits);", ARM),
+    mutant("protect-only-what-has-no-alias", "mmu/spte_nested.c",
+           "rmap_for_each (head, it, sptep) less |=", "for (; (it.desc = NULL);) less |=", ARM),
+    mutant("protect-row-too-long", "mmu/spte_nested.c",
+           "head[n].val == head->val + n * sizeof(u64)", "head[n].val", ARM),
+    mutant("protect-row-beyond-its-end", "mmu/spte_nested.c", "while (head + n <= last && head[n]",
+           "while (head + n <= last + 1 && head[n]", ARM),
+    mutant("protect-skips-a-head", "mmu/spte_nested.c", "head[5].val | head[6].val | head[7].val)",
+           "head[5].val | head[6].val)", ARM),
+    mutant("protect-huge-by-its-dirty-bit", "mmu/shadow_wrprot.c",
+           "return level == PG_LEVEL_4K ? bits : mmu->cfg.fmt->write;",
+           "return level == PG_LEVEL_4K ? bits : bits | mmu->cfg.fmt->dirty;", ARM),
+    mutant("protect-huge-not-when-dirty-bits-track", "mmu/shadow_wrprot.c",
+           "return level == PG_LEVEL_4K ? bits : mmu->cfg.fmt->write;", "(void)mmu, (void)level; "
+           "return bits;", ARM),
     mutant("read-makes-tdp-writable", "mmu/tdp_fault.c",
            "if (slot->dirty_bitmap && !f->write && !page_is_dirty(slot, f->gfn))",
            "if (false && !page_is_dirty(slot, f->gfn))", TDP),

@@ -7,11 +7,11 @@ TDP = ("test_spte_races test_dirty_kept test_tdp_split test_tdp_fault test_tdp t
 NESTED = ("test_nested_split test_nested_split_race test_dirty_kept test_shadow_mmu "
           "test_shadow_page test_track test_recover test_mmu_random")
 FLUSH = "test_spte test_flush test_spte_nested test_owed_flushes " + NESTED
+ARM = "test_arm test_shadow_dirty " + NESTED
 SLOTS = "test_memslot test_tdp_fault"
 AD = "test_guest_cmpxchg test_pt_walk test_guest_mem"
 
 EXCHANGE = "was = env_pte_cmpxchg(pos->sptep, *old, new);"
-WRPROT_TDP = "u64 was = env_pte_cmpxchg(sptep, old, old & ~write);"
 
 MUTANTS = [
     # Published before it is filled.
@@ -38,10 +38,12 @@ MUTANTS = [
     mutant("plain-store-nested", "mmu/spte.c", EXCHANGE,
            "was = *pos->sptep; if (!pos->sp) \\g<0> else if (was == *old) *pos->sptep = new;",
            NESTED),
-    mutant("plain-store-protecting-tdp", "mmu/spte_bulk.c", WRPROT_TDP,
-           "u64 was = *sptep; *sptep = old & ~write;", TDP),
-    mutant("plain-store-protecting-nested", "mmu/spte_nested.c", WRPROT_TDP,
-           "u64 was = *sptep; *sptep = old & ~write;", "test_spte_nested " + NESTED),
+    mutant("plain-store-arming-tdp", "mmu/spte_bulk.c", "if (env_pte_clear_run(sptes, n, bits))",
+           "for (u64 i = 0; i < n; i++) sptes[i] &= ~bits;", TDP),
+    mutant("plain-store-arming-nested", "mmu/spte_nested.c",
+           "n = heads_in_a_row(head, last); less |= env_pte_clear_run(sptep, n, bits);",
+           "n = heads_in_a_row(head, last); for (u64 i = 0; i < n; i++) less = true, "
+           "sptep[i] &= ~bits;", "test_spte_nested " + NESTED),
     mutant("exchange-not-repeated", "mmu/spte.c",
            "while (old != new && !spte_cmpxchg(pos, &old, new, caches, b)) ;",
            "if (old != new) (void)spte_cmpxchg(pos, &old, new, caches, b);", TDP + " " + NESTED),
@@ -138,16 +140,17 @@ MUTANTS = [
     mutant("no-flush-for-a-freed-table", "mmu/flush.c",
            "b->free_pages = page; flush_owe(b, tree_mask);",
            "b->free_pages = page; (void)tree_mask;", FLUSH),
-    mutant("no-flush-for-protected-tdp-range", "mmu/spte_bulk.c",
-           "less |= wrprot_leaf(&table[i], write); if (less)",
-           "less |= wrprot_leaf(&table[i], write); if (less && !table)", TDP),
-    mutant("no-flush-for-protected-tdp-mask", "mmu/spte_bulk.c",
-           "less |= wrprot_leaf(&sptes[__builtin_ctzll(mask)], write); if (less)",
-           "less |= wrprot_leaf(&sptes[__builtin_ctzll(mask)], write); if (less && !sptes)", TDP),
-    mutant("no-flush-for-protected-nested", "mmu/spte_nested.c",
-           "flush_owe(b, BIT(MMU_TREE_NESTED));", "(void)b;", "test_shadow_dirty " + NESTED),
-    mutant("flush-of-the-other-tree", "mmu/spte_nested.c", "flush_owe(b, BIT(MMU_TREE_NESTED));",
-           "flush_owe(b, BIT(MMU_TREE_TDP));", "test_shadow_dirty " + NESTED),
+    mutant("no-flush-for-arming-tdp", "mmu/spte_bulk.c",
+           "if (env_pte_clear_run(sptes, n, bits)) flush_owe(b, BIT(MMU_TREE_TDP));",
+           "(void)env_pte_clear_run(sptes, n, bits); (void)b;", TDP),
+    mutant("no-flush-for-arming-nested", "mmu/spte_nested.c",
+           "if (less) flush_owe(b, BIT(MMU_TREE_NESTED));", "(void)b;", ARM),
+    mutant("no-flush-for-arming-aliases", "mmu/spte_nested.c",
+           "less |= env_pte_clear_run(sptep, 1, bits);",
+           "(void)env_pte_clear_run(sptep, 1, bits);", ARM),
+    mutant("flush-of-the-other-tree", "mmu/spte_nested.c",
+           "if (less) flush_owe(b, BIT(MMU_TREE_NESTED));",
+           "if (less) flush_owe(b, BIT(MMU_TREE_TDP));", ARM),
     mutant("pay-without-generation", "mmu/flush.c",
            "__atomic_fetch_add(&mmu->flush_gen[t], 1, __ATOMIC_SEQ_CST);", ";", FLUSH),
     mutant("pay-generation-after-the-flush", "mmu/flush.c",
