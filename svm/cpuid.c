@@ -57,7 +57,7 @@ static u64 cr4_allowed(void)
 
 	if (cpuid(CPUID_VENDOR, 0).eax >= CPUID_EXT_FEATURES)
 		f = cpuid(CPUID_EXT_FEATURES, 0);
-	if (svm_host.xsave)
+	if (fpu_host.xsave)
 		allowed |= CR4_OSXSAVE;
 	if (f.ebx & CPUID_7_EBX_FSGSBASE)
 		allowed |= CR4_FSGSBASE;

@@ -162,7 +162,7 @@ static int check_state(const struct vcpu_state *state)
 		return -EINVAL;
 	if (state->apic_base != APIC_BASE_RESET || state->debugctl >> 32)
 		return -EINVAL;
-	if (svm_xcr0_check(state->xcr0) || svm_fpu_check(state->fpu))
+	if (xcr0_check(state->xcr0) || fpu_check(state->fpu))
 		return -EINVAL;
 	return check_event(&state->pending);
 }

@@ -47,7 +47,7 @@ static int svm_probe(struct vendor_caps *caps, char *why, size_t size)
 	}
 	svm_host.asids = f.asids;
 	svm_host.features = f.features;
-	svm_fpu_probe();
+	fpu_probe();
 	svm_host.tsc_aux = cpuid(CPUID_EXT1, 0).edx & CPUID_EXT1_EDX_RDTSCP;
 	svm_host.msrs_unchecked = msrs_unchecked();
 	svm_host.huge_1g = cpu_has_1g_pages();

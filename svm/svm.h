@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "kernel/fpu.h"
 #include "kernel/page_alloc.h"
 #include "kernel/percpu.h"
 #include "kernel/vendor.h"
@@ -95,10 +96,8 @@ static inline struct mmu *svm_mmu(struct svm_vcpu *svm)
 struct svm_host {
 	u32 asids;    /* numbers 1 .. asids - 1 may be used */
 	u32 features; /* CPUID 8000_000A EDX */
-	bool xsave, tsc_aux, huge_1g;
+	bool tsc_aux, huge_1g;
 	bool msrs_unchecked;	  /* WRMSR takes addresses that are not canonical (QEMU) */
-	u64 xcr0;		  /* all that a guest may enable */
-	u32 mxcsr_mask;		  /* MXCSR's bits that are not reserved */
 	struct svm_limits limits; /* of the processor that guests see */
 };
 extern struct svm_host svm_host;
@@ -132,10 +131,6 @@ void svm_cpu_take(struct svm_cpu *cpu, struct svm_vcpu *svm);
 void svm_cpu_release(struct svm_vcpu *svm);
 /* Brings memory up to date, @svm keeps the CPU. */
 void svm_cpu_save(struct svm_vcpu *svm);
-/* Is it safe to load: 0 or -EINVAL. */
-int __must_check svm_fpu_check(const u8 *fpu);
-int __must_check svm_xcr0_check(u64 xcr0);
-void svm_fpu_probe(void);
 
 /* asid.c */
 /* Before each entry: the current VMCB's ASID and TLB_CONTROL. */

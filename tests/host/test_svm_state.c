@@ -43,13 +43,13 @@ void svm_l1_asid_flush_all(struct svm_vcpu *svm)
 	flushes++;
 }
 
-int svm_xcr0_check(u64 xcr0)
+int xcr0_check(u64 xcr0)
 {
 	(void)xcr0;
 	return bad_xcr0 ? -EINVAL : 0;
 }
 
-int svm_fpu_check(const u8 *fpu)
+int fpu_check(const u8 *fpu)
 {
 	(void)fpu;
 	return bad_fpu ? -EINVAL : 0;
