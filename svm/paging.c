@@ -15,7 +15,8 @@ static struct pt_mode paging_mode(const struct vmcb_save *s)
 	return (struct pt_mode){
 		.fmt = &pt_formats[id],
 		.maxphyaddr = svm_host.limits.maxphyaddr,
-		.nx = s->efer & EFER_NXE,
+		/* APM 2 5.6.1: only entries of 8 bytes have the bit. */
+		.nx = s->efer & EFER_NXE && s->cr4 & CR4_PAE,
 		.huge_1g = svm_host.huge_1g,
 		.pse = s->cr4 & CR4_PSE,
 		.wp = s->cr0 & CR0_WP,

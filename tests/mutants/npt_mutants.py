@@ -1,0 +1,25 @@
+# SPDX-License-Identifier: MIT
+"""The mode of L1's nested tables: what selects it, and what of it a shadow page must remember."""
+
+PAGING = "test_svm_paging"
+
+MUTANTS = [
+    mutant("mode-without-pse", "svm/paging.c", ".pse = s->cr4 & CR4_PSE,", ".pse = true,", PAGING),
+    mutant("mode-without-nxe", "svm/paging.c", ".nx = s->efer & EFER_NXE && s->cr4 & CR4_PAE,",
+           ".nx = s->cr4 & CR4_PAE,", PAGING),
+    mutant("mode-nx-in-4-bytes", "svm/paging.c", "s->efer & EFER_NXE && s->cr4 & CR4_PAE",
+           "s->efer & EFER_NXE", PAGING),
+    mutant("mode-without-la57", "svm/paging.c",
+           "id = s->cr4 & CR4_LA57 ? PT_FMT_LONG5 : PT_FMT_LONG4;", "id = PT_FMT_LONG4;", PAGING),
+    mutant("mode-by-lme", "svm/paging.c", "if (s->efer & EFER_LMA)", "if (s->cr4 & CR4_PAE)",
+           PAGING),
+    mutant("mode-without-pae", "svm/paging.c", "else if (s->cr4 & CR4_PAE)", "else if (false)",
+           PAGING),
+    mutant("mode-l1s-wp-counts", "svm/paging.c", "mode.wp = true;", "(void)mode;", PAGING),
+    mutant("mode-without-1g", "svm/paging.c", ".huge_1g = svm_host.huge_1g,", ".huge_1g = true,",
+           PAGING),
+    mutant("mode-maxphyaddr", "svm/paging.c", ".maxphyaddr = svm_host.limits.maxphyaddr,",
+           ".maxphyaddr = 52,", PAGING),
+    mutant("mode-pae-root-as-a-page", "svm/paging.c",
+           "mode->fmt->id == PT_FMT_PAE ? ~0x1full : PAGE_MASK", "PAGE_MASK", PAGING),
+]
