@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* The MMU's world on the host: allocations, flushes, interruptions, trace. See env.h. */
+#define _GNU_SOURCE /* a recursive mutex by its initialiser */
 #include <pthread.h>
 #include <sched.h>
 #include <stdarg.h>
@@ -15,7 +16,7 @@ void (*env_on_flush)(struct mmu *mmu, u32 trees);
 bool env_quiet, env_threaded;
 struct mmu *env_watched;
 
-static pthread_mutex_t guard = PTHREAD_MUTEX_INITIALIZER;
+static pthread_mutex_t guard = PTHREAD_RECURSIVE_MUTEX_INITIALIZER_NP;
 struct env_page *env_pages[PAGE_BUCKETS];
 static u64 live, live_before, alloc_count, alloc_failed, fail_one, fail_from;
 static u64 violations, warnings, resched_every, resched_calls, resched_count;
@@ -52,6 +53,7 @@ void env_reset(void)
 	env_on_change = env_before_cmpxchg = NULL;
 	env_on_resched = NULL;
 	env_on_flush = NULL;
+	env_choose = NULL;
 	env_quiet = env_threaded = false;
 	env_watched = NULL;
 	live_before = live; /* a test that failed may have left some */

@@ -91,33 +91,50 @@ void env_contend_after(u64 n);
 extern void (*env_on_resched)(void);
 u64 env_resched_count(void);
 
-/* --- model TLB -------------------------------------------------------------------------- */
+/* --- model of a processor --------------------------------------------------------------- */
 
 /*
- * Walks the tree from @root as a processor does and caches what it finds, tables included.
- * False when nothing translates there.
+ * Accesses @addr through the tree at @root as a processor may: by a cached translation, or by a
+ * walk from the root or from any table that a cached entry leads to. It sets A and D on its way,
+ * D only where no cached translation has it already, and caches what it finds. @error: PFERR_W,
+ * PFERR_I or 0. True with the host address in @va; else it faults: *@present tells whether
+ * something was mapped.
+ */
+bool cpu_access(struct mmu *mmu, enum mmu_tree tree, const u64 *root, u64 addr, u64 error,
+		void **va, bool *present);
+/*
+ * Which of @n ways to take, 0 to @n - 1: what is cached nearest to the access comes first. NULL:
+ * the first that is no fault by what the tables no longer say.
+ */
+extern u32 (*env_choose)(u32 n);
+/*
+ * A walk that the processor makes on its own account: sets A, caches what it finds, tables
+ * included. False when nothing translates there.
  */
 bool tlb_touch_root(struct mmu *mmu, enum mmu_tree tree, const u64 *root, u64 addr);
 /* The same for the TDP tree from its root. */
 bool tlb_touch(struct mmu *mmu, u64 addr);
-/* Number of cached translations that grant more than the tables do now. */
+/*
+ * Number of cached translations that grant more than the tables do now, D being a grant too; and of
+ * cached entries that no longer lead where they did, or lack A.
+ */
 u64 tlb_stale(struct mmu *mmu);
+/* Number of cached translations. */
 u64 tlb_cached(struct mmu *mmu);
 void tlb_drop(void);
 
 /* --- a vCPU of L1 ----------------------------------------------------------------------- */
 
 /*
- * Accesses L1's memory as a running vCPU would: through the model TLB, else through the tables,
- * setting A and D; on a violation through mmu_tdp_fault(). Returns its result, FAULT_FIXED
- * when the access was made, by L0 if need be. @len bytes within one page. @exec: fetches instead
- * of reads.
+ * Accesses L1's memory as a running vCPU would, by cpu_access(); on a violation through
+ * mmu_tdp_fault(). Returns its result, FAULT_FIXED when the access was made, by L0 if need be. @len
+ * bytes within one page. @exec: fetches instead of reads.
  */
 int env_vcpu_read(struct mmu *mmu, u64 gpa, void *dst, size_t len);
 int env_vcpu_write(struct mmu *mmu, u64 gpa, const void *src, size_t len);
 int env_vcpu_fetch(struct mmu *mmu, u64 gpa);
-/* Writes only if the TLB has a writable translation, as a vCPU may while a flush is on its way. */
-bool env_vcpu_write_cached(struct mmu *mmu, u64 gpa, const void *src, size_t len);
+/* Writes only if that takes no fault, as a vCPU may while L0 is at work on the tables. */
+bool env_vcpu_try_write(struct mmu *mmu, u64 gpa, const void *src, size_t len);
 
 /* --- what was noticed ------------------------------------------------------------------- */
 

@@ -151,39 +151,21 @@ struct shadow_page *nv_sp(struct nested_vm *v, u64 addr, int level)
 	return sptep ? sptep_to_sp(sptep) : NULL;
 }
 
-/* What the processor does with the leaf at @sptep: false when it faults. */
-static bool hw_access(struct nested_vm *v, u64 *sptep, int level, u64 addr, u64 error, void **va)
-{
-	const struct pt_format *fmt = v->mmu.cfg.fmt;
-	u64 spte = READ_ONCE(*sptep), bits = fmt->accessed;
-	u32 access = spte_access(&v->mmu, spte);
-
-	if (((error & PFERR_W) && !(access & ACC_WRITE)) ||
-	    ((error & PFERR_I) && !(access & ACC_EXEC)))
-		return false;
-	if (error & PFERR_W)
-		bits |= fmt->dirty;
-	if ((spte & bits) != bits)
-		env_hw_set(sptep, bits);
-	need(tlb_touch_root(&v->mmu, MMU_TREE_NESTED, v->n.root->spt, addr));
-	*va = (char *)env_va((hpa_t){spte_hpa(&v->mmu, spte).v & ~(LEVEL_SIZE(level) - 1)}) +
-	      (addr & (LEVEL_SIZE(level) - 1));
-	return true;
-}
-
 int nv_access(struct nested_vm *v, u64 addr, u64 error, void **va, struct nested_fault *out)
 {
 	struct nested_fault ignored;
 	void *unused;
 
 	for (int tries = 0; tries < 16; tries++) {
-		int level = nv_level(v, addr), r;
+		bool present;
+		int r;
 
-		if (level &&
-		    hw_access(v, nv_sptep(v, addr, level), level, addr, error, va ? va : &unused))
+		if (cpu_access(&v->mmu, MMU_TREE_NESTED, v->n.root->spt, addr, error,
+			       va ? va : &unused, &present))
 			return FAULT_FIXED;
 		r = mmu_nested_fault(&v->mmu, &v->n, (ngpa_t){addr},
-				     error | PFERR_U | (level ? PFERR_P : 0), out ? out : &ignored);
+				     error | PFERR_U | (present ? PFERR_P : 0),
+				     out ? out : &ignored);
 		if (v->n.root)
 			env_watch_root(v->n.root->spt);
 		if (r != FAULT_FIXED)

@@ -129,7 +129,7 @@ static void write_in_flush(struct mmu *m, u32 trees)
 	for (int i = 0; i < 8; i++) {
 		u64 page = hot[below(nr_hot)], value = below(BIT(31)) + 1;
 
-		if (env_vcpu_write_cached(m, gpa_of(page), &value, sizeof(value)))
+		if (env_vcpu_try_write(m, gpa_of(page), &value, sizeof(value)))
 			writes++;
 	}
 }
