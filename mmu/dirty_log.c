@@ -57,20 +57,6 @@ static const struct dirty_tracker *tracker_of(const struct memslot *slot)
 
 /* --- on and off --------------------------------------------------------------------------- */
 
-/* What cannot be split stays huge, correct and tracked; the statistics tell. May drop the lock. */
-static int split_range(struct mmu *mmu, struct memslot *slot, u64 start, u64 end,
-		       struct flush_batch *b)
-{
-	int err, nested = 0;
-
-	if (!mmu->cfg.eager_page_split)
-		return 0;
-	err = tdp_split_range(mmu, start, end, b);
-	if (mmu->nested_used)
-		nested = nested_split_range(mmu, slot, start, end, b);
-	return nested ? nested : err;
-}
-
 static u64 *alloc_bitmap(const struct memslot *slot, enum dirty_log_mode mode)
 {
 	u64 *map = env_alloc(BITMAP_WORDS(slot->npages) * sizeof(u64));
@@ -82,7 +68,6 @@ static u64 *alloc_bitmap(const struct memslot *slot, enum dirty_log_mode mode)
 
 static int enable_locked(struct mmu *mmu, struct memslot *slot, enum dirty_log_mode mode)
 {
-	u64 start = slot->base.v, end = start + slot->npages;
 	struct flush_batch b = FLUSH_BATCH_INIT;
 	u64 *map;
 	int split = 0;
@@ -96,10 +81,8 @@ static int enable_locked(struct mmu *mmu, struct memslot *slot, enum dirty_log_m
 	slot->dirty_initially_set = mode == DIRTY_INITIALLY_SET;
 	/* From now on faults map 4K and mark what they make writable. */
 	__atomic_store_n(&slot->dirty_bitmap, map, __ATOMIC_RELEASE);
-	if (mode == DIRTY_PROTECT_ALL) {
-		split = split_range(mmu, slot, start, end, &b);
-		tracker_of(slot)->arm_range(mmu, slot, start, end, &b);
-	}
+	if (mode == DIRTY_PROTECT_ALL)
+		split = split_and_arm(mmu, slot, tracker_of(slot), &b);
 	flush_pay(mmu, &b);
 	rwlock_write_unlock(&mmu->lock);
 	env_trace(MMU_EV_log, slot->id, 1, mode, (u64)split);

@@ -7,7 +7,6 @@
 #include "mmu/split.h"
 
 #include "lib/assert.h"
-#include "lib/bitmap.h"
 #include "mmu/env.h"
 #include "mmu/shadow_internal.h"
 
@@ -39,20 +38,6 @@ static void inherit_ad(struct mmu *mmu, struct shadow_page *sp, int index, u64 b
 		;
 }
 
-/*
- * What the 4K leaves are made from. In a logged slot whose log has no bit in the range they are to
- * be protected anyway: made so, they need not be visited again.
- */
-static u64 fill_from(const struct spte_pos *pos, const struct memslot *slot, u64 huge)
-{
-	u64 first = pos->gfn.v - slot->base.v, end = first + LEVEL_PAGES(pos->level);
-
-	if (pos->level != PG_LEVEL_2M || !slot->dirty_bitmap ||
-	    bitmap_find_next_set(slot->dirty_bitmap, end, first) != end)
-		return huge;
-	return spte_wrprot(pos->mmu, huge);
-}
-
 /* Fills the holes of a table that is visible already, by other parents. */
 static void fill_holes(const struct spte_pos *pos, struct shadow_page *child, u64 from,
 		       const struct rmap_head *heads, struct mmu_caches *c, int keep,
@@ -71,52 +56,37 @@ static void fill_holes(const struct spte_pos *pos, struct shadow_page *child, u6
 }
 
 /*
- * Makes @child hold what @huge, the leaf at @pos, grants. Entries that are there stay; one
- * that would take a descriptor when only @keep are left stays empty.
+ * Splits by way of @child. When nobody sees that one and it is empty it is filled in one go;
+ * @unused tells that no rmap of its gfns holds anything then.
  */
-static void fill_child(const struct spte_pos *pos, struct shadow_page *child, u64 huge,
+static void split_leaf(const struct spte_pos *pos, struct shadow_page *child, bool unused,
 		       struct mmu_caches *c, int keep, struct flush_batch *b)
 {
 	struct mmu *mmu = pos->mmu;
-	const struct memslot *slot = memslot_find(mmu, pos->gfn);
-	struct rmap_head *heads = rmap_get(slot, pos->gfn, pos->level - 1);
-	u64 from = fill_from(pos, slot, huge);
+	struct rmap_head *heads = rmap_get(memslot_find(mmu, pos->gfn), pos->gfn, pos->level - 1);
+	bool writable = child->role.access & ACC_WRITE;
+	u64 huge = READ_ONCE(*pos->sptep), from = split_fill_from(pos, huge, writable);
 
-	if (child->present || child->parents.val)
-		fill_holes(pos, child, from, heads, c, keep, b);
-	else
+	assert(spte_is_leaf(mmu, huge, pos->level));
+	if (!child->present && !child->parents.val) {
 		spte_fill_nested(mmu, child, spte_make_split_child(mmu, from, pos->level, 0), heads,
-				 c, keep);
+				 unused, c, keep);
+		if (spte_split(pos, &huge, child->spt, child->present,
+			       child->present < TABLE_ENTRIES, c, b))
+			return;
+	}
+	/* A lost exchange means that the processor set A or D: once more, with what it set. */
+	do {
+		assert(spte_is_leaf(mmu, huge, pos->level));
+		from = split_fill_from(pos, huge, writable);
+		fill_holes(pos, child, from, heads, c, keep, b);
+	} while (!spte_cmpxchg(pos, &huge, spte_make_table(mmu, child->spt), c, b));
 }
 
 void shadow_split_leaf(const struct spte_pos *pos, struct shadow_page *child, struct mmu_caches *c,
 		       int keep, struct flush_batch *b)
 {
-	u64 huge = READ_ONCE(*pos->sptep);
-
-	/* A lost exchange means that the processor set A or D: once more, with what it set. */
-	do {
-		assert(spte_is_leaf(pos->mmu, huge, pos->level));
-		fill_child(pos, child, huge, c, keep, b);
-	} while (!spte_cmpxchg(pos, &huge, spte_make_table(pos->mmu, child->spt), c, b));
-}
-
-int split_caches_fill(struct mmu *mmu, int pages, int headers, int descs)
-{
-	if (!mmu->split)
-		mmu->split = env_alloc(sizeof(*mmu->split));
-	if (!mmu->split)
-		return -ENOMEM;
-	return mmu_caches_fill(mmu, &mmu->split->caches, pages, headers, 0, descs);
-}
-
-void split_caches_release(struct mmu *mmu)
-{
-	if (!mmu->split)
-		return;
-	mmu_caches_free(&mmu->split->caches);
-	env_free(mmu->split);
-	mmu->split = NULL;
+	split_leaf(pos, child, false, c, keep, b);
 }
 
 struct split_walk {
@@ -133,14 +103,17 @@ struct split_walk {
 /* What one split takes out of the caches; @child is NULL when it must be made. */
 struct split_need {
 	int pages, descs;
+	bool unused; /* no rmap of the gfns holds anything: so there is nothing to count */
 };
 
 static struct split_need split_need(const struct split_walk *s, const struct shadow_page *child)
 {
 	const struct rmap_head *heads = rmap_get(s->slot, s->gfn, s->level - 1);
+	const struct rmap_head *last = heads + TABLE_ENTRIES - 1;
 	struct split_need need = {.pages = !child};
 
-	for (int i = 0; i < TABLE_ENTRIES; i++) {
+	need.unused = rmap_skip_empty(heads, last) > last;
+	for (int i = 0; !need.unused && i < TABLE_ENTRIES; i++) {
 		/* Mostly nothing else maps the page, and its entry will stand inline. */
 		if (heads[i].val && rmap_needs_desc(&heads[i]) &&
 		    !(child && spte_present(s->mmu, child->spt[i])))
@@ -212,8 +185,8 @@ static int split_sptep(struct split_walk *s, u64 *sptep)
 	if (!split_has(s->mmu, need))
 		return split_top_up(s, need) ? split_failed(s, huge, -ENOMEM) : -EAGAIN;
 	child = shadow_page_get(s->mmu, s->gfn, role, &s->mmu->split->caches, &created, s->b);
-	shadow_split_leaf(&pos, child, &s->mmu->split->caches, rmap_needs_desc(&child->parents),
-			  s->b);
+	split_leaf(&pos, child, need.unused, &s->mmu->split->caches,
+		   rmap_needs_desc(&child->parents), s->b);
 	mmu_stat_add(&s->mmu->stats.split[MMU_TREE_NESTED][s->level - 2], 1);
 	env_trace(MMU_EV_nested_split, s->gfn.v, huge, (u64)s->level, 0);
 	s->rested = false;
@@ -262,21 +235,28 @@ static bool split_some(struct split_walk *s)
 	return false;
 }
 
+int nested_split_level(struct mmu *mmu, struct memslot *slot, int level, u64 start, u64 end,
+		       struct flush_batch *b)
+{
+	struct split_walk s = {.mmu = mmu, .slot = slot, .level = level, .b = b, .rested = true};
+
+	debug_assert(mutex_held(&mmu->slots_lock) && rwlock_held_write(&mmu->lock));
+	if (!mmu->nested_used || !mmu->stats.pages[MMU_TREE_NESTED][level - 1])
+		return 0;
+	s.gfn.v = start & ~(LEVEL_PAGES(level) - 1);
+	for (; s.gfn.v < end; s.gfn.v += LEVEL_PAGES(level)) {
+		s.head = rmap_get(slot, s.gfn, level);
+		while (s.head->val && split_some(&s))
+			;
+	}
+	return s.result;
+}
+
 int nested_split_range(struct mmu *mmu, struct memslot *slot, u64 start, u64 end,
 		       struct flush_batch *b)
 {
-	struct split_walk s = {.mmu = mmu, .slot = slot, .b = b};
+	int giant = nested_split_level(mmu, slot, PG_LEVEL_1G, start, end, b);
+	int err = nested_split_level(mmu, slot, PG_LEVEL_2M, start, end, b);
 
-	debug_assert(mutex_held(&mmu->slots_lock) && rwlock_held_write(&mmu->lock));
-	if (!mmu->nested_used || start >= end)
-		return 0;
-	for (s.level = PG_LEVEL_1G; s.level > PG_LEVEL_4K; s.level--) {
-		s.gfn.v = start & ~(LEVEL_PAGES(s.level) - 1);
-		for (; s.gfn.v < end; s.gfn.v += LEVEL_PAGES(s.level)) {
-			s.head = rmap_get(slot, s.gfn, s.level);
-			while (s.head->val && split_some(&s))
-				;
-		}
-	}
-	return s.result;
+	return err ? err : giant;
 }

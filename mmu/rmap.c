@@ -43,6 +43,18 @@ u32 rmap_count(const struct rmap_head *head)
 	return head->val & RMAP_MANY ? head_desc(head)->total : 1;
 }
 
+const struct rmap_head *rmap_skip_empty(const struct rmap_head *head, const struct rmap_head *last)
+{
+	/* There is one of these for each 4K page: eight at a time. */
+	for (; last - head >= 7; head += 8)
+		if (head[0].val | head[1].val | head[2].val | head[3].val | head[4].val |
+		    head[5].val | head[6].val | head[7].val)
+			break;
+	while (head <= last && !head->val)
+		head++;
+	return head;
+}
+
 static struct rmap_desc *desc_take(struct mmu *mmu, struct mmu_caches *c)
 {
 	struct rmap_desc *desc = c->descs;

@@ -48,6 +48,9 @@ static inline void rmap_add_first(struct rmap_head *head, u64 *sptep)
 	head->val = (uintptr_t)sptep;
 }
 
+/* The first list from @head to @last that holds something, or the one after @last. */
+const struct rmap_head *rmap_skip_empty(const struct rmap_head *head, const struct rmap_head *last);
+
 /* Iteration; the current entry may be removed in the body only if the walk restarts after. */
 struct rmap_iter {
 	struct rmap_desc *desc;

@@ -77,21 +77,23 @@ void nested_mmu_refresh(struct mmu *mmu, struct nested_mmu *n, struct flush_batc
 const void *shadow_page_table(struct mmu *mmu, const struct shadow_page *sp);
 
 /*
- * Fills @child, empty and not reachable yet, with 512 leaves that map on from @spte, the first. Its
- * gfns' rmaps are those from @heads on. Where an rmap takes a descriptor and only @keep are left
- * in @c the entry stays empty.
+ * Fills all of @child, which has no entry and is not reachable yet, with 512 leaves that map on
+ * from
+ * @spte, the first. Its gfns' rmaps are those from @heads on; @unused: all of them are empty. Where
+ * an rmap takes a descriptor and only @keep are left in @c the entry becomes empty.
  */
 void spte_fill_nested(struct mmu *mmu, struct shadow_page *child, u64 spte, struct rmap_head *heads,
-		      struct mmu_caches *c, int keep);
+		      bool unused, struct mmu_caches *c, int keep);
 /* Clears @bits, W or D or both, in each leaf in the rmaps from @head to @last. */
 void spte_clear_heads(struct mmu *mmu, const struct rmap_head *head, const struct rmap_head *last,
 		      u64 bits, struct flush_batch *b);
 
 /*
  * Replaces the huge leaf at @pos by a table that leads to @child, the direct page for the same
- * range: fills what @child lacks, then publishes. Takes descriptors from @c but leaves @keep; an
- * entry that would need one of those stays empty. Where nothing in the range is dirty in a logged
- * slot the new leaves lack W at once. A flush is owed if @child grants less than the leaf did.
+ * range: fills what @child lacks with what split_fill_from() says, then publishes. Takes
+ * descriptors from @c but leaves @keep; an entry that would need one of those stays empty. A flush
+ * is owed if
+ * @child grants less than the leaf did.
  */
 void shadow_split_leaf(const struct spte_pos *pos, struct shadow_page *child, struct mmu_caches *c,
 		       int keep, struct flush_batch *b);

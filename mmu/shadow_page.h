@@ -69,8 +69,8 @@ u32 shadow_page_access(const struct shadow_page *sp, int index);
  * What an operation may need while it holds mmu_lock, allocated before. Filled by
  * mmu_caches_fill() without mmu_lock.
  */
-#define CACHE_PAGES   8
-#define CACHE_HEADERS 8
+#define CACHE_PAGES   64
+#define CACHE_HEADERS 64
 struct mmu_caches {
 	void *pages[CACHE_PAGES]; /* table pages */
 	int nr_pages;

@@ -98,32 +98,23 @@ struct change {
 	bool was_leaf, was_table, is_leaf, is_table;
 	bool owes;		  /* a processor may go on with more than the new value grants */
 	bool moved;		  /* leads to, or maps, something else than before */
-	bool exact_split;	  /* a huge leaf became a table that maps just the same */
+	bool gone_known;	  /* @gone need not be counted */
 	struct table_count added; /* TDP: in the new table */
+	struct table_count gone;  /* TDP: in the old table */
 };
 
 /*
- * True when leaf @new grants less than leaf @old of the same memory. Inline, so that where it is
- * known what changes little is left of it.
+ * True when leaf @new grants less than leaf @old of the same memory. D counts only beside W: what
+ * is cached without W is not written through, whatever its D.
  */
-static inline bool leaf_grants_less(const struct mmu *mmu, u64 old, u64 new)
+static bool leaf_grants_less(const struct mmu *mmu, u64 old, u64 new)
 {
 	const struct pt_format *fmt = mmu->cfg.fmt;
 	u64 lost = old & ~new, gained = new & ~old;
 
-	return (lost & (fmt->present | fmt->write | fmt->exec | fmt->dirty)) || (gained & fmt->nx);
-}
-
-/* True when the 512 entries of @table are the split children of @huge, to the bit. */
-static bool table_is_exact(const struct mmu *mmu, u64 huge, int level, const u64 *table)
-{
-	u64 expect = spte_make_split_child(mmu, huge, level, 0);
-	u64 step = LEVEL_SIZE(level - 1);
-
-	for (const u64 *end = table + TABLE_ENTRIES; table < end; table++, expect += step)
-		if (READ_ONCE(*table) != expect)
-			return false;
-	return true;
+	if ((old & fmt->write) && (lost & fmt->dirty))
+		return true;
+	return (lost & (fmt->present | fmt->write | fmt->exec)) || (gained & fmt->nx);
 }
 
 /*
@@ -152,8 +143,8 @@ static bool flush_needed(const struct spte_pos *pos, const struct change *c)
 	if (!c->moved)
 		return c->was_leaf && leaf_grants_less(pos->mmu, c->old, c->new);
 	if (c->was_leaf && c->is_table)
-		return !c->exact_split && table_grants_less(pos->mmu, c->old, pos->level,
-							    env_va(spte_hpa(pos->mmu, c->new)));
+		return table_grants_less(pos->mmu, c->old, pos->level,
+					 env_va(spte_hpa(pos->mmu, c->new)));
 	return true;
 }
 
@@ -171,14 +162,8 @@ static struct change change_of(const struct spte_pos *pos, u64 old, u64 new)
 
 	c.moved = ((old ^ new) & mmu->cfg.fmt->addr_mask) || c.was_leaf != c.is_leaf ||
 		  c.was_table != c.is_table;
-	c.exact_split = c.was_leaf && c.is_table &&
-			table_is_exact(mmu, old, pos->level, env_va(spte_hpa(mmu, new)));
-	if (c.exact_split) {
-		c.added.tables = 1;
-		c.added.leaves[pos->level - 2] = TABLE_ENTRIES;
-	} else if (!pos->sp && c.moved && c.is_table) {
+	if (!pos->sp && c.moved && c.is_table)
 		tdp_count_table(mmu, env_va(spte_hpa(mmu, new)), pos->level - 1, &c.added);
-	}
 	c.owes = flush_needed(pos, &c);
 	return c;
 }
@@ -186,11 +171,11 @@ static struct change change_of(const struct spte_pos *pos, u64 old, u64 new)
 static void tdp_recount(const struct spte_pos *pos, const struct change *c)
 {
 	struct mmu *mmu = pos->mmu;
-	struct table_count gone = {0};
+	struct table_count gone = c->gone;
 
 	tdp_count_add(mmu, &c->added, 1);
 	/* A table goes away under the write lock only, so nobody is in it any more. */
-	if (c->was_table)
+	if (c->was_table && !c->gone_known)
 		tdp_count_table(mmu, env_va(spte_hpa(mmu, c->old)), pos->level - 1, &gone);
 	tdp_count_add(mmu, &gone, -1);
 }
@@ -244,20 +229,66 @@ static void spte_changed(const struct spte_pos *pos, const struct change *c,
 
 /* --- changing ----------------------------------------------------------------------------- */
 
+/* Makes the change if the entry still is as @c says; *@old becomes what it was if not. */
+static bool change_make(const struct spte_pos *pos, const struct change *c, u64 *old,
+			struct mmu_caches *caches, struct flush_batch *b)
+{
+	u64 was;
+
+	debug_assert(pos->sp ? rwlock_held_write(&pos->mmu->lock) : rwlock_held(&pos->mmu->lock));
+	was = env_pte_cmpxchg(pos->sptep, c->old, c->new);
+	if (was != c->old) {
+		*old = was;
+		return false;
+	}
+	spte_changed(pos, c, caches, b);
+	return true;
+}
+
 bool spte_cmpxchg(const struct spte_pos *pos, u64 *old, u64 new, struct mmu_caches *caches,
 		  struct flush_batch *b)
 {
 	const struct change c = change_of(pos, *old, new);
-	u64 was;
 
-	debug_assert(pos->sp ? rwlock_held_write(&pos->mmu->lock) : rwlock_held(&pos->mmu->lock));
-	was = env_pte_cmpxchg(pos->sptep, *old, new);
-	if (was != *old) {
-		*old = was;
-		return false;
-	}
-	spte_changed(pos, &c, caches, b);
-	return true;
+	return change_make(pos, &c, old, caches, b);
+}
+
+bool spte_split(const struct spte_pos *pos, u64 *old, const u64 *table, int leaves, bool less,
+		struct mmu_caches *caches, struct flush_batch *b)
+{
+	struct change c = {
+		.old = *old,
+		.new = spte_make_table(pos->mmu, table),
+		.was_leaf = true,
+		.is_table = true,
+		.moved = true,
+		.owes = less,
+		.added.tables = 1,
+	};
+
+	debug_assert(spte_is_leaf(pos->mmu, *old, pos->level));
+	debug_assert(less || !table_grants_less(pos->mmu, *old, pos->level, table));
+	c.added.leaves[pos->level - 2] = leaves;
+	return change_make(pos, &c, old, caches, b);
+}
+
+void spte_join(const struct spte_pos *pos, u64 huge, int leaves, struct flush_batch *b)
+{
+	struct change c = {
+		.old = READ_ONCE(*pos->sptep),
+		.new = huge,
+		.was_table = true,
+		.is_leaf = true,
+		.moved = true,
+		.owes = true,
+		.gone_known = true,
+		.gone.tables = 1,
+	};
+
+	debug_assert(!pos->sp && rwlock_held_write(&pos->mmu->lock));
+	c.gone.leaves[pos->level - 2] = leaves;
+	while (!change_make(pos, &c, &c.old, NULL, b))
+		;
 }
 
 u64 spte_set(const struct spte_pos *pos, u64 new, struct mmu_caches *caches, struct flush_batch *b)

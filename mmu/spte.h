@@ -77,7 +77,19 @@ u64 spte_wrprot(const struct mmu *mmu, u64 spte);
  */
 bool spte_cmpxchg(const struct spte_pos *pos, u64 *old, u64 new, struct mmu_caches *caches,
 		  struct flush_batch *b);
-/* The same, repeated until it succeeds. Returns what the entry was. For writers only. */
+/*
+ * The same where huge leaf *@old gives way to @table, which is complete and which nobody sees yet:
+ * @leaves leaves, each of its part of the memory that *@old maps. @less: one of them, or one that
+ * is missing, grants less than *@old did. So nobody need look through the table.
+ */
+bool spte_split(const struct spte_pos *pos, u64 *old, const u64 *table, int leaves, bool less,
+		struct mmu_caches *caches, struct flush_batch *b);
+/*
+ * Makes the entry of the TDP tree that leads to a table of @leaves leaves, and nothing else, the
+ * huge leaf @huge. For writers.
+ */
+void spte_join(const struct spte_pos *pos, u64 huge, int leaves, struct flush_batch *b);
+/* spte_cmpxchg() until it succeeds. Returns what the entry was. For writers only. */
 u64 spte_set(const struct spte_pos *pos, u64 new, struct mmu_caches *caches, struct flush_batch *b);
 /*
  * Removes @clear bits, keeping what the processor sets meanwhile. Returns the old value. Write lock
@@ -93,7 +105,7 @@ void spte_init(const struct spte_pos *pos, u64 new, struct mmu_caches *caches);
 /*
  * Loops over a TDP table, which has no rmaps to keep; what is a leaf of L1's memory costs few
  * instructions in them.
- * Fills @table, which is not reachable yet, with the split children of @huge at @level.
+ * Fills all of @table, which is not reachable yet, with the split children of @huge at @level.
  */
 void spte_fill_split(const struct mmu *mmu, u64 *table, u64 huge, int level);
 /*

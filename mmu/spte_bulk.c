@@ -2,7 +2,7 @@
 /*
  * Loops over a TDP table, which has no rmaps to keep: what spte_changed() comes to for each entry,
  * with what is the same for all taken out. Splitting and the dirty log run through here for every
- * 4K page.
+ * 4K page: a loop that takes 2 instructions for each is worth being unrolled.
  */
 #include "lib/bitmap.h"
 #include "mmu/env.h"
@@ -13,6 +13,7 @@ void spte_fill_split(const struct mmu *mmu, u64 *table, u64 huge, int level)
 	u64 child = spte_make_split_child(mmu, huge, level, 0);
 	u64 step = LEVEL_SIZE(level - 1);
 
+#pragma GCC unroll 8
 	for (int i = 0; i < TABLE_ENTRIES; i++, child += step)
 		table[i] = child;
 }

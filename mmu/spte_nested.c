@@ -6,23 +6,43 @@
 #include "mmu/env.h"
 #include "mmu/shadow_internal.h"
 
-void spte_fill_nested(struct mmu *mmu, struct shadow_page *child, u64 spte, struct rmap_head *heads,
-		      struct mmu_caches *c, int keep)
+/* Leaves that nothing else maps: no list is looked at. */
+static void fill_unused(u64 *sptep, u64 spte, u64 step, struct rmap_head *heads)
 {
-	u64 step = LEVEL_SIZE(child->role.level), *sptep = child->spt;
-	u32 filled = TABLE_ENTRIES;
+#pragma GCC unroll 8
+	for (int i = 0; i < TABLE_ENTRIES; i++, spte += step) {
+		sptep[i] = spte;
+		rmap_add_first(&heads[i], &sptep[i]);
+	}
+}
+
+/* Returns how many entries were filled. */
+static int fill_used(struct mmu *mmu, u64 *sptep, u64 spte, u64 step, struct rmap_head *heads,
+		     struct mmu_caches *c, int keep)
+{
+	int filled = 0;
 
 	for (int i = 0; i < TABLE_ENTRIES; i++, sptep++, spte += step) {
-		if (likely(!heads[i].val)) {
-			rmap_add_first(&heads[i], sptep);
-		} else if (rmap_needs_desc(&heads[i]) && c->nr_descs <= keep) {
-			filled--;
+		*sptep = 0;
+		if (rmap_needs_desc(&heads[i]) && c->nr_descs <= keep)
 			continue;
-		} else {
-			rmap_add(mmu, &heads[i], sptep, c);
-		}
+		rmap_add(mmu, &heads[i], sptep, c);
 		*sptep = spte;
+		filled++;
 	}
+	return filled;
+}
+
+void spte_fill_nested(struct mmu *mmu, struct shadow_page *child, u64 spte, struct rmap_head *heads,
+		      bool unused, struct mmu_caches *c, int keep)
+{
+	u64 step = LEVEL_SIZE(child->role.level);
+	int filled = TABLE_ENTRIES;
+
+	if (unused)
+		fill_unused(child->spt, spte, step, heads);
+	else
+		filled = fill_used(mmu, child->spt, spte, step, heads, c, keep);
 	child->present = (u16)filled;
 	mmu_stat_add(&mmu->stats.pages[MMU_TREE_NESTED][child->role.level - 1], filled);
 }
@@ -37,19 +57,6 @@ static u64 heads_in_a_row(const struct rmap_head *head, const struct rmap_head *
 	return n;
 }
 
-/* The first head from @head to @last that holds something, or the one after @last. */
-static const struct rmap_head *heads_skip_empty(const struct rmap_head *head,
-						const struct rmap_head *last)
-{
-	for (; last - head >= 7; head += 8)
-		if (head[0].val | head[1].val | head[2].val | head[3].val | head[4].val |
-		    head[5].val | head[6].val | head[7].val)
-			break;
-	while (head <= last && !head->val)
-		head++;
-	return head;
-}
-
 void spte_clear_heads(struct mmu *mmu, const struct rmap_head *head, const struct rmap_head *last,
 		      u64 bits, struct flush_batch *b)
 {
@@ -57,7 +64,7 @@ void spte_clear_heads(struct mmu *mmu, const struct rmap_head *head, const struc
 	u64 n;
 
 	debug_assert(rwlock_held_write(&mmu->lock));
-	while ((head = heads_skip_empty(head, last)) <= last) {
+	while ((head = rmap_skip_empty(head, last)) <= last) {
 		u64 *sptep = rmap_single(head);
 		struct rmap_iter it;
 

@@ -52,8 +52,9 @@ void tdp_wrprot_range(struct mmu *mmu, u64 start, u64 end, struct flush_batch *b
 void tdp_wrprot_masked(struct mmu *mmu, u64 base, u64 mask, struct flush_batch *b);
 
 /*
- * Replaces the huge leaf *@old at @pos by @page, filled with exactly what it maps. False: *@old,
- * as it is now, is a leaf no more, and @page is not zero any more. mmu_lock (read) is enough.
+ * Replaces the huge leaf *@old at @pos by @page, filled with what split_fill_from() says: no flush
+ * is owed. False: *@old, as it is now, is a leaf no more, and @page is not zero any more. mmu_lock
+ * (read) is enough.
  */
 bool tdp_split_spte(const struct spte_pos *pos, u64 *old, u64 *page, struct flush_batch *b);
 /*
@@ -70,10 +71,14 @@ static inline struct spte_pos tdp_iter_pos(const struct tdp_iter *it)
 }
 
 /*
- * Splits each huge leaf that overlaps [start, end) down to 4K, first 1G then 2M. Requires
- * slots_lock and mmu_lock for writing; both may be dropped and taken again inside (mmu_lock: to
- * fill the cache, for a waiter, to reschedule). Returns 0, or -ENOMEM when some stayed huge.
+ * Splits each huge leaf of @level that overlaps [start, end). Requires slots_lock and mmu_lock for
+ * writing; mmu_lock may be dropped and taken again inside, to fill the cache, for a waiter, to
+ * reschedule, but not before the first leaf is split if the cache has a page. Returns 0, or -ENOMEM
+ * when some stayed huge.
  */
+int __must_check tdp_split_level(struct mmu *mmu, int level, u64 start, u64 end,
+				 struct flush_batch *b);
+/* The same down to 4K, first 1G then 2M. */
 int __must_check tdp_split_range(struct mmu *mmu, u64 start, u64 end, struct flush_batch *b);
 /*
  * Joins 4K leaves to 2M and 2M leaves to 1G in place where memslot_max_level() allows. Same locks.

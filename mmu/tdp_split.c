@@ -10,12 +10,10 @@
 
 bool tdp_split_spte(const struct spte_pos *pos, u64 *old, u64 *page, struct flush_batch *b)
 {
-	u64 new = spte_make_table(pos->mmu, page);
-
 	while (spte_is_leaf(pos->mmu, *old, pos->level)) {
 		/* Each time anew from what is there now: the processor may have set D. */
-		spte_fill_split(pos->mmu, page, *old, pos->level);
-		if (spte_cmpxchg(pos, old, new, NULL, b))
+		spte_fill_split(pos->mmu, page, split_fill_from(pos, *old, true), pos->level);
+		if (spte_split(pos, old, page, TABLE_ENTRIES, false, NULL, b))
 			return true;
 	}
 	return false;
@@ -81,12 +79,15 @@ static void split_one(struct tdp_iter *it, struct flush_batch *b)
 	env_trace(MMU_EV_tdp_split, it->gfn, huge, (u64)it->level, 0);
 }
 
-static int split_level(struct mmu *mmu, int level, u64 start, u64 end, struct flush_batch *b)
+int tdp_split_level(struct mmu *mmu, int level, u64 start, u64 end, struct flush_batch *b)
 {
-	u64 last_yield = ~0ull, without = ~0ull; /* gfn for which no page could be had */
+	u64 last_yield = start, without = ~0ull; /* gfn for which no page could be had */
 	struct tdp_iter it;
 	int err = 0;
 
+	debug_assert(rwlock_held_write(&mmu->lock) && mutex_held(&mmu->slots_lock));
+	if (!mmu->stats.pages[MMU_TREE_TDP][level - 1])
+		return 0;
 	tdp_for_each (it, mmu, level, start, end) {
 		if (yield_to_others(&it, b, &last_yield))
 			continue;
@@ -110,41 +111,40 @@ static int split_level(struct mmu *mmu, int level, u64 start, u64 end, struct fl
 
 int tdp_split_range(struct mmu *mmu, u64 start, u64 end, struct flush_batch *b)
 {
-	int err = 0;
+	int giant = tdp_split_level(mmu, PG_LEVEL_1G, start, end, b);
+	int err = tdp_split_level(mmu, PG_LEVEL_2M, start, end, b);
 
-	debug_assert(rwlock_held_write(&mmu->lock) && mutex_held(&mmu->slots_lock));
-	for (int level = PG_LEVEL_1G; level >= PG_LEVEL_2M; level--) {
-		int r = 0;
-
-		if (mmu->stats.pages[MMU_TREE_TDP][level - 1])
-			r = split_level(mmu, level, start, end, b);
-		if (r)
-			err = r;
-	}
-	return err;
+	return err ? err : giant;
 }
 
 /*
- * Whether the children of the table at @it may become one leaf: there are some, and all are leaves,
- * and none is executable where a huge page must not be, unless that goes.
+ * How many children of the table at @it are to become one leaf: 0 when they may not. All are leaves
+ * then, and none is executable where a huge page must not be, unless that goes.
  */
-static bool joinable(const struct tdp_iter *it, const u64 *table, bool drop_exec)
+static int joinable(const struct tdp_iter *it, const u64 *table, bool drop_exec)
 {
 	struct mmu *mmu = it->mmu;
-	bool any = false;
+	bool exec_stays = mmu->cfg.nx_huge_pages && !drop_exec;
+	u64 present = mmu->cfg.fmt->present;
+	int n = 0;
 
+	/* The usual case in a loop of its own, as there is one of these for each 4K page. */
+	if (it->level == PG_LEVEL_2M && !exec_stays) {
+		for (int i = 0; i < TABLE_ENTRIES; i++)
+			n += (READ_ONCE(table[i]) & present) != 0;
+		return n;
+	}
 	for (int i = 0; i < TABLE_ENTRIES; i++) {
 		u64 e = READ_ONCE(table[i]);
 
 		if (!spte_present(mmu, e))
 			continue;
-		if (!spte_is_leaf(mmu, e, it->level - 1))
-			return false;
-		if (mmu->cfg.nx_huge_pages && !drop_exec && (spte_access(mmu, e) & ACC_EXEC))
-			return false;
-		any = true;
+		if (!spte_is_leaf(mmu, e, it->level - 1) ||
+		    (exec_stays && (spte_access(mmu, e) & ACC_EXEC)))
+			return 0;
+		n++;
 	}
-	return any;
+	return n;
 }
 
 bool tdp_join_spte(struct tdp_iter *it, bool drop_exec, struct flush_batch *b)
@@ -154,16 +154,17 @@ bool tdp_join_spte(struct tdp_iter *it, bool drop_exec, struct flush_batch *b)
 	struct spte_pos pos = tdp_iter_pos(it);
 	void *table = env_va(spte_hpa(mmu, it->old));
 	u32 access = ACC_ALL;
+	int leaves;
 
 	if (!slot || memslot_max_level(mmu, slot, pos.gfn) < it->level ||
-	    !joinable(it, table, drop_exec))
+	    !(leaves = joinable(it, table, drop_exec)))
 		return false;
 	if (slot->flags & MEMSLOT_READONLY)
 		access &= ~ACC_WRITE;
 	if (mmu->cfg.nx_huge_pages)
 		access &= ~ACC_EXEC;
 	it->old = spte_make_leaf(mmu, memslot_hpa(slot, pos.gfn, NULL), it->level, access);
-	spte_set(&pos, it->old, NULL, b);
+	spte_join(&pos, it->old, leaves, b);
 	nx_split_remove(mmu, table);
 	flush_defer_free(b, table, BIT(MMU_TREE_TDP));
 	mmu_stat_add(&mmu->stats.recovered[MMU_TREE_TDP][it->level - PG_LEVEL_2M], 1);

@@ -119,6 +119,7 @@ enum {
 	RW,
 	RW_CLEAN,
 	RO,
+	RO_CLEAN,
 	RO_NX,
 	RW_NX,
 	OTHER,
@@ -135,6 +136,7 @@ static const char *const names[] = {"empty",
 				    "rw",
 				    "rw clean",
 				    "ro",
+				    "ro clean",
 				    "ro nx",
 				    "rw nx",
 				    "other",
@@ -165,6 +167,8 @@ static u64 make_value(int kind, u64 **table)
 		return rw & ~d;
 	case RO:
 		return spte_wrprot(&mmu, rw);
+	case RO_CLEAN:
+		return spte_wrprot(&mmu, rw & ~d);
 	case RO_NX:
 		return spte_make_leaf(&mmu, mem(0), 2, ACC_READ) | d;
 	case RW_NX:
@@ -202,15 +206,17 @@ static u64 grants_at(int kind, const u64 *table, u64 value, int i)
 /* By the rule: an entry that was cached may do what the new one does not. */
 static bool flush_expected(int from, u64 old, const u64 *t1, int to, u64 new, const u64 *t2)
 {
-	const u64 addr = GENMASK(51, 12), rights = BIT(1) | BIT(6);
+	const u64 addr = GENMASK(51, 12), w = BIT(1), d = BIT(6);
 
 	if (t1 && old != new)
 		return true; /* the table goes away */
 	for (int i = 0; i < 512; i++) {
 		u64 was = grants_at(from, t1, old, i), is = grants_at(to, t2, new, i);
 
-		if (was &&
-		    (!is || ((was ^ is) & addr) || (was & ~is & rights) || (is & ~was & BIT(63))))
+		if (was && (!is || ((was ^ is) & addr) || (was & ~is & w) || (is & ~was & BIT(63))))
+			return true;
+		/* What is cached without W is not written, dirty or not. */
+		if ((was & w) && (was & ~is & d))
 			return true;
 	}
 	return false;

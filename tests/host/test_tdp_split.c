@@ -169,7 +169,7 @@ static void test_split_contended(void **state)
 		env_contend_after(n);
 		env_on_resched = n % 2 ? other_vcpus : other_tasks;
 		assert_int_equal(dirty_log_enable(&mmu, slot, DIRTY_PROTECT_ALL), 0);
-		assert_true(env_resched_count() > 0 || n > 6);
+		assert_true(env_resched_count() > 0 || n > 4);
 		assert_int_equal(tdp_leaves(2), 0);
 		assert_int_equal(mmu_audit(&mmu, &audit), 0);
 		env_on_resched = other_vcpus;
@@ -182,11 +182,12 @@ static void test_split_contended(void **state)
 /* Memory runs out at each allocation in turn: pages stay huge, and the counters say so. */
 static void test_split_no_memory(void **state)
 {
-	u64 n, failed;
+	const u64 enough = 1 + 24; /* the caches themselves, and a page for each */
 
 	(void)state;
-	for (n = 1;; n++) {
+	for (u64 n = 1; n <= enough + 1; n++) {
 		struct flush_batch b = FLUSH_BATCH_INIT;
+		bool failed = n <= enough;
 		int r;
 
 		vm(NULL, 0, 24 * PAGES_2M, 2);
@@ -196,17 +197,13 @@ static void test_split_no_memory(void **state)
 		lock_all();
 		r = tdp_split_range(&mmu, 0, 24 * PAGES_2M, &b);
 		unlock_all(&b);
-		failed = env_alloc_failed();
 		assert_int_equal(r, failed ? -ENOMEM : 0);
-		assert_int_equal(tdp_leaves(2) > 0, failed > 0);
+		assert_int_equal(tdp_leaves(2), MIN(enough + 1 - n, 24ull));
 		assert_int_equal(mmu.stats.split_enomem, tdp_leaves(2));
 		assert_int_equal(mmu.stats.split[MMU_TREE_TDP][0] + tdp_leaves(2), 24);
 		assert_int_equal(env_traced(MMU_EV_tdp_split), 24);
 		vm_end();
-		if (!failed)
-			break;
 	}
-	assert_true(n > 24);
 }
 
 /* --- joining ---------------------------------------------------------------------------- */

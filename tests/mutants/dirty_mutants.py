@@ -6,6 +6,7 @@ NESTED = "test_shadow_dirty test_nested_split test_shadow_mmu test_track test_mm
 BOTH = TDP + " " + NESTED
 HUGE = "test_shadow_huge_log " + NESTED
 ARM = "test_arm " + HUGE
+PIECES = "test_split " + BOTH
 GUEST = "test_guest_mem test_dirty_log test_dirty_model test_pt_walk test_mmu_random"
 
 MARK = "__atomic_fetch_or(&map[i / 64], BIT(i % 64), __ATOMIC_RELAXED);"
@@ -78,17 +79,28 @@ MUTANTS = [
     # Turning it on.
     mutant("log-on-after-protection", "mmu/dirty_log.c",
            "__atomic_store_n(&slot->dirty_bitmap, map, __ATOMIC_RELEASE); "
-           "if (mode == DIRTY_PROTECT_ALL) { split = split_range(mmu, slot, start, end, &b); "
-           "tracker_of(slot)->arm_range(mmu, slot, start, end, &b); }",
-           "if (mode == DIRTY_PROTECT_ALL) { split = split_range(mmu, slot, start, end, &b); "
-           "tracker_of(slot)->arm_range(mmu, slot, start, end, &b); } flush_pay(mmu, &b); "
+           "if (mode == DIRTY_PROTECT_ALL) "
+           "split = split_and_arm(mmu, slot, tracker_of(slot), &b);",
+           "if (mode == DIRTY_PROTECT_ALL) "
+           "split = split_and_arm(mmu, slot, tracker_of(slot), &b); flush_pay(mmu, &b); "
            "__atomic_store_n(&slot->dirty_bitmap, map, __ATOMIC_RELEASE);", BOTH),
-    mutant("log-on-without-protection", "mmu/dirty_log.c",
-           "tracker_of(slot)->arm_range(mmu, slot, start, end, &b);", "", BOTH),
+    mutant("log-on-without-protection", "mmu/split.c",
+           "tracker->arm_range(mmu, slot, gfn, next, b);", "(void)tracker;", BOTH),
+    mutant("log-on-without-the-last-page", "mmu/split.c",
+           "tracker->arm_range(mmu, slot, gfn, next, b);",
+           "tracker->arm_range(mmu, slot, gfn, next - 1, b);", BOTH),
+    mutant("log-on-leaves-out-what-is-split", "mmu/split.c",
+           "tracker->arm_range(mmu, slot, gfn, next, b);",
+           "if (mmu->stats.pages[MMU_TREE_TDP][1] || mmu->stats.pages[MMU_TREE_NESTED][1]) "
+           "\\g<0>", BOTH),
+    mutant("log-on-protects-after-the-split", "mmu/split.c",
+           "tracker->arm_range(mmu, slot, gfn, next, b); "
+           "err = eager ? split_level(mmu, slot, PG_LEVEL_2M, gfn, next, b) : 0;",
+           "err = eager ? split_level(mmu, slot, PG_LEVEL_2M, gfn, next, b) : 0; "
+           "if (err) tracker->arm_range(mmu, slot, gfn, next, b);", BOTH),
     mutant("log-on-without-the-flush", "mmu/dirty_log.c",
-           "} flush_pay(mmu, &b); rwlock_write_unlock(&mmu->lock); "
-           "env_trace(MMU_EV_log, slot->id, 1,",
-           "} rwlock_write_unlock(&mmu->lock); env_trace(MMU_EV_log, slot->id, 1,", BOTH),
+           "tracker_of(slot), &b); flush_pay(mmu, &b); rwlock_write_unlock(&mmu->lock);",
+           "tracker_of(slot), &b); rwlock_write_unlock(&mmu->lock);", BOTH),
     mutant("log-off-without-the-flush", "mmu/dirty_log.c",
            "flush_pay(mmu, &b); rwlock_write_unlock(&mmu->lock); env_free(map);",
            "rwlock_write_unlock(&mmu->lock); env_free(map);", BOTH),
@@ -134,7 +146,7 @@ MUTANTS = [
            "head[n].val == head->val + n * sizeof(u64)", "head[n].val", ARM),
     mutant("protect-row-beyond-its-end", "mmu/spte_nested.c", "while (head + n <= last && head[n]",
            "while (head + n <= last + 1 && head[n]", ARM),
-    mutant("protect-skips-a-head", "mmu/spte_nested.c", "head[5].val | head[6].val | head[7].val)",
+    mutant("protect-skips-a-head", "mmu/rmap.c", "head[5].val | head[6].val | head[7].val)",
            "head[5].val | head[6].val)", ARM),
     mutant("protect-huge-by-its-dirty-bit", "mmu/shadow_wrprot.c",
            "return level == PG_LEVEL_4K ? bits : mmu->cfg.fmt->write;",
@@ -150,8 +162,24 @@ MUTANTS = [
            "if (false && !writable)", "test_spte_races " + NESTED),
     mutant("huge-pages-while-logging", "mmu/memslot.c",
            "if (READ_ONCE(slot->dirty_bitmap)) return PG_LEVEL_4K;", "", BOTH),
-    mutant("protected-children-although-dirty", "mmu/nested_split.c",
-           "if (pos->level != PG_LEVEL_2M || !slot->dirty_bitmap || "
-           "bitmap_find_next_set(slot->dirty_bitmap, end, first) != end)",
-           "if (pos->level != PG_LEVEL_2M || !slot->dirty_bitmap || end < first)", NESTED),
+    # What the pieces of a page are that is split while it is logged by dirty bits.
+    mutant("pieces-keep-the-dirty-bit", "mmu/split.c", "return huge & ~fmt->dirty;",
+           "return huge;", PIECES),
+    mutant("pieces-stay-unwritable", "mmu/split.c", "huge |= fmt->write; return", "return",
+           PIECES),
+    mutant("pieces-writable-against-l1", "mmu/nested_split.c",
+           "bool writable = child->role.access & ACC_WRITE;", "bool writable = true;", PIECES),
+    mutant("pieces-writable-in-a-read-only-slot", "mmu/split.c",
+           "return !(slot->flags & MEMSLOT_READONLY) &&", "return", PIECES),
+    mutant("pieces-writable-over-a-table", "mmu/split.c",
+           "!slot->disallow_lpage[level - PG_LEVEL_2M][memslot_index(slot, gfn, level)];",
+           "(gfn.v || level);", PIECES),
+    mutant("pieces-clean-although-all-is-writable", "mmu/split.c",
+           "|| (huge & fmt->write)) return huge;", ") return huge;", PIECES),
+    mutant("pieces-of-1g-writable", "mmu/split.c", "|| pos->level != PG_LEVEL_2M ||", "||",
+           PIECES),
+    mutant("pieces-writable-while-writes-fault", "mmu/split.c",
+           "if (pos->mmu->cfg.dirty != DIRTY_DBIT || pos->level", "if (pos->level", PIECES),
+    mutant("pieces-writable-without-a-log", "mmu/split.c",
+           "if (!slot || !slot->dirty_bitmap) return huge;", "if (!slot) return huge;", PIECES),
 ]

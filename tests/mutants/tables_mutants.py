@@ -7,37 +7,41 @@ TDP = ("test_spte_races test_dirty_kept test_tdp_split test_tdp_fault test_tdp t
 NESTED = ("test_nested_split test_nested_split_race test_dirty_kept test_shadow_mmu "
           "test_shadow_page test_track test_recover test_mmu_random")
 FLUSH = "test_spte test_flush test_spte_nested test_owed_flushes " + NESTED
+FILL_TDP = ("spte_fill_split(pos->mmu, page, split_fill_from(pos, *old, true), pos->level);")
 ARM = "test_arm test_shadow_dirty " + NESTED
 SLOTS = "test_memslot test_tdp_fault"
 AD = "test_guest_cmpxchg test_pt_walk test_guest_mem"
 
-EXCHANGE = "was = env_pte_cmpxchg(pos->sptep, *old, new);"
+EXCHANGE = "was = env_pte_cmpxchg(pos->sptep, c->old, c->new);"
+PLAIN = "was = *pos->sptep; if (%s) \\g<0> else if (was == c->old) *pos->sptep = c->new;"
 
 MUTANTS = [
     # Published before it is filled.
     mutant("tdp-split-published-empty", "mmu/tdp_split.c",
-           "spte_fill_split(pos->mmu, page, *old, pos->level); "
-           "if (spte_cmpxchg(pos, old, new, NULL, b)) return true;",
-           "u64 huge = *old; if (spte_cmpxchg(pos, old, new, NULL, b)) { "
+           FILL_TDP + " if (spte_split(pos, old, page, TABLE_ENTRIES, false, NULL, b)) "
+           "return true;",
+           "u64 huge = *old; if (spte_split(pos, old, page, TABLE_ENTRIES, true, NULL, b)) { "
            "spte_fill_split(pos->mmu, page, huge, pos->level); return true; }", TDP),
     mutant("tdp-split-fills-all-but-one", "mmu/spte_bulk.c", "table[i] = child;",
            "table[i] = i == TABLE_ENTRIES - 1 ? 0 : child;", TDP),
     mutant("nested-split-published-empty", "mmu/nested_split.c",
-           "fill_child(pos, child, huge, c, keep, b); } while (!spte_cmpxchg(pos, &huge, "
-           "spte_make_table(pos->mmu, child->spt), c, b));",
-           "} while (!spte_cmpxchg(pos, &huge, spte_make_table(pos->mmu, child->spt), c, b)); "
-           "fill_child(pos, child, huge, c, keep, b);", NESTED),
-    mutant("nested-split-fills-all-but-one", "mmu/spte_nested.c", "*sptep = spte; }",
-           "*sptep = i == TABLE_ENTRIES - 1 ? 0 : spte; }", NESTED),
+           "heads, unused, c, keep); if (spte_split(pos, &huge, child->spt, child->present, "
+           "child->present < TABLE_ENTRIES, c, b)) return;",
+           "heads, unused, c, keep); u64 last = child->spt[511]; child->spt[511] = 0; "
+           "if (spte_split(pos, &huge, child->spt, child->present, true, c, b)) "
+           "{ child->spt[511] = last; return; } child->spt[511] = last;", NESTED),
+    mutant("nested-split-fills-all-but-one", "mmu/spte_nested.c", "sptep[i] = spte;",
+           "sptep[i] = i == TABLE_ENTRIES - 1 ? 0 : spte;", NESTED),
+    mutant("nested-split-of-aliases-fills-all-but-one", "mmu/spte_nested.c", "*sptep = spte;",
+           "*sptep = i == TABLE_ENTRIES - 1 ? 0 : spte;", NESTED),
     mutant("nested-table-linked-unsync", "mmu/shadow_fault.c",
            "if (child->unsync) shadow_sync_page(f->mmu, child, &f->b);", "", NESTED),
 
     # Published by a plain store.
     mutant("plain-store-tdp", "mmu/spte.c", EXCHANGE,
-           "was = *pos->sptep; if (pos->sp) \\g<0> else if (was == *old) *pos->sptep = new;", TDP),
+           PLAIN % "pos->sp", TDP),
     mutant("plain-store-nested", "mmu/spte.c", EXCHANGE,
-           "was = *pos->sptep; if (!pos->sp) \\g<0> else if (was == *old) *pos->sptep = new;",
-           NESTED),
+           PLAIN % "!pos->sp", NESTED),
     mutant("plain-store-arming-tdp", "mmu/spte_bulk.c", "if (env_pte_clear_run(sptes, n, bits))",
            "for (u64 i = 0; i < n; i++) sptes[i] &= ~bits;", TDP),
     mutant("plain-store-arming-nested", "mmu/spte_nested.c",
@@ -52,9 +56,8 @@ MUTANTS = [
            "if (old & clear) (void)spte_cmpxchg(pos, &old, old & ~clear, NULL, b);", TDP),
 
     # What the processor sets meanwhile.
-    mutant("tdp-split-drops-a-new-dirty-bit", "mmu/tdp_split.c",
-           "spte_fill_split(pos->mmu, page, *old, pos->level);",
-           "if (!page[0]) spte_fill_split(pos->mmu, page, *old, pos->level);", TDP),
+    mutant("tdp-split-drops-a-new-dirty-bit", "mmu/tdp_split.c", FILL_TDP,
+           "if (!page[0]) \\g<0>", TDP),
     mutant("nested-split-drops-a-new-dirty-bit", "mmu/nested_split.c",
            "inherit_ad(mmu, child, i, from & ad_bits(mmu), b);", "continue;", NESTED),
     mutant("nested-split-drops-a-dirty-bit-below", "mmu/nested_split.c",
@@ -118,8 +121,13 @@ MUTANTS = [
 
     # A flush that is owed and not noted, not paid, or paid too late.
     mutant("no-flush-for-a-table-partly-filled", "mmu/spte.c",
-           "return !c->exact_split && table_grants_less(", "return false && table_grants_less(",
-           FLUSH),
+           "return table_grants_less(", "return false && table_grants_less(", FLUSH),
+    mutant("no-flush-for-a-new-table-partly-filled", "mmu/nested_split.c",
+           "child->present < TABLE_ENTRIES, c, b)", "false, c, b)", FLUSH),
+    mutant("no-flush-for-a-joined-table", "mmu/spte.c", ".owes = true,", ".owes = false,",
+           "test_tdp_split " + FLUSH),
+    mutant("joined-leaves-counted-wrong", "mmu/tdp_split.c", "leaves = joinable(",
+           "leaves = 1 + joinable(", "test_tdp_split " + FLUSH),
     mutant("no-flush-for-unmapping", "mmu/spte.c",
            "env_va(spte_hpa(pos->mmu, c->new))); return true;",
            "env_va(spte_hpa(pos->mmu, c->new))); return c->is_leaf;", FLUSH),
@@ -127,14 +135,15 @@ MUTANTS = [
            "env_va(spte_hpa(pos->mmu, c->new))); return true;",
            "env_va(spte_hpa(pos->mmu, c->new))); return !c->is_leaf;", FLUSH),
     mutant("no-flush-for-lost-write", "mmu/spte.c",
-           "(lost & (fmt->present | fmt->write | fmt->exec | fmt->dirty))",
-           "(lost & (fmt->present | fmt->exec | fmt->dirty))", FLUSH),
+           "(lost & (fmt->present | fmt->write | fmt->exec))",
+           "(lost & ((fmt->present & ~fmt->write) | fmt->exec))", FLUSH),
     mutant("no-flush-for-lost-dirty", "mmu/spte.c",
-           "(lost & (fmt->present | fmt->write | fmt->exec | fmt->dirty))",
-           "(lost & (fmt->present | fmt->write | fmt->exec))", FLUSH),
+           "if ((old & fmt->write) && (lost & fmt->dirty))", "if (false)", FLUSH),
+    mutant("flush-for-dirty-lost-beside-no-write", "mmu/spte.c",
+           "if ((old & fmt->write) && (lost & fmt->dirty))", "if (lost & fmt->dirty)", FLUSH),
     mutant("no-flush-for-lost-exec-ept", "mmu/spte.c",
-           "(lost & (fmt->present | fmt->write | fmt->exec | fmt->dirty))",
-           "(lost & ((fmt->present & ~fmt->exec) | fmt->write | fmt->dirty))", FLUSH),
+           "(lost & (fmt->present | fmt->write | fmt->exec))",
+           "(lost & ((fmt->present & ~fmt->exec) | fmt->write))", FLUSH),
     mutant("no-flush-for-gained-nx", "mmu/spte.c", "|| (gained & fmt->nx);",
            "|| (gained & fmt->nx & fmt->exec);", FLUSH),
     mutant("no-flush-for-a-freed-table", "mmu/flush.c",
