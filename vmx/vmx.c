@@ -13,7 +13,7 @@ static int vmx_probe(struct vendor_caps *caps, char *why, size_t size)
 	if (f.vmx && rdmsr_safe(MSR_FEATURE_CONTROL, &f.feature_control))
 		f.feature_control = 0;
 	caps->what = "Intel VMX";
-	snprintf(why, size, "Intel VMX: %s", vmx_refusal(&f));
+	snprintf(why, size, "Intel VMX: %s", f.vmx ? "not there yet" : vmx_refusal(&f));
 	return -ENODEV;
 }
 

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What vmx/fields.def makes: the encodings (VMCS_guest_rip), and the table that knows each field's
+ * name and place.
+ */
+#pragma once
+
+#include "lib/types.h"
+#include "lib/vmx.h"
+
+#define VMCS_FIELD(name, encoding, width, kind, seen, moves) VMCS_##name = (encoding),
+enum vmcs_field {
+#include "vmx/fields.def"
+};
+#undef VMCS_FIELD
+
+/* As bits 14:13 and 11:10 of an encoding have them, SDM 3C 24.11.2. */
+enum vmcs_width { VMCS_W16, VMCS_W64, VMCS_W32, VMCS_NAT };
+enum vmcs_kind { VMCS_CONTROL, VMCS_DATA, VMCS_GUEST, VMCS_HOST };
+
+struct vmcs_field_info {
+	const char *name;
+	u16 encoding;
+	bool l1;  /* L1 may have it */
+	u8 width; /* enum vmcs_width */
+	u8 kind;  /* enum vmcs_kind */
+	bool moves;
+};
+
+#define VMCS_FIELD(name, encoding, width, kind, seen, moves) VMCS_N_##name,
+enum vmcs_number {
+#include "vmx/fields.def"
+	VMCS_FIELDS_NR
+};
+#undef VMCS_FIELD
+
+extern const struct vmcs_field_info vmcs_fields[VMCS_FIELDS_NR];
+
+/* The bits that a field of @width has. */
+u64 vmcs_width_mask(enum vmcs_width width);
+
+/* "VMCALL executed in VMX root operation"... SDM 3C 30.4. */
+const char *vmx_error_text(u64 error);
+/* "EPT_VIOLATION"... for any value of the exit reason's low half. */
+const char *vmx_exit_name(u32 reason);
