@@ -160,7 +160,7 @@ u64 vmx_eptp(const struct vmx_facts *f, hpa_t root)
 /* SDM 3D A.6: it counts down when bit X of the TSC changes. */
 u32 vmx_timer_ticks(const struct vmx_facts *f, u64 tsc)
 {
-	u64 ticks = tsc >> (f->misc & VMX_MISC_TIMER_RATE);
+	u64 ticks = MAX(tsc >> (f->misc & VMX_MISC_TIMER_RATE), 1ull);
 
-	return (u32)MIN(MAX(ticks, 1ull), 0xffffffffull);
+	return (u32)MIN(ticks, 0xffffffffull);
 }
