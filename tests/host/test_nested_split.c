@@ -317,6 +317,25 @@ static void test_initially_set_splits_on_clear(void **state)
 	dirty_log_disable(&v.mmu, v.slot);
 }
 
+/* One page of a huge one has another name already, wherever in it that page is. */
+static void test_alias_of_one_page(void **state)
+{
+	static const u64 pages[] = {511, 0, 7, 8, 255, 504, 510};
+
+	(void)state;
+	for (u32 i = 0; i < ARRAY_SIZE(pages); i++) {
+		nv_map(&v, (2 * i + 1) * MB2, 512 * i + pages[i], 1, L1_RWX);
+		prepare(2 * i * MB2, 512 * i);
+	}
+	for (u32 i = 0; i < ARRAY_SIZE(pages); i++) {
+		assert_int_equal(nv_write(&v, (2 * i + 1) * MB2, 1), FAULT_FIXED);
+		touch_huge(2 * i * MB2);
+		assert_int_equal(nv_split(&v, 512 * i, 512 * i + 512), 0);
+		assert_int_equal(rmap_count(rmap_get(v.slot, (gfn_t){512 * i + pages[i]}, 1)), 2);
+		nv_check(&v);
+	}
+}
+
 int main(void)
 {
 #define T(name)	  cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -328,6 +347,7 @@ int main(void)
 		OWN(test_gigabyte_to_4k),
 		T(test_alias_by_different_tables),
 		T(test_alias_shares_the_table),
+		T(test_alias_of_one_page),
 		T(test_holes_in_an_existing_table_are_filled),
 		T(test_read_only_leaf_in_an_existing_table_owes),
 		OWN(test_partly_filled_lower_table_owes),

@@ -124,8 +124,6 @@ MUTANTS = [
            "return table_grants_less(", "return false && table_grants_less(", FLUSH),
     mutant("no-flush-for-a-new-table-partly-filled", "mmu/nested_split.c",
            "child->present < TABLE_ENTRIES, c, b)", "false, c, b)", FLUSH),
-    mutant("no-flush-for-a-joined-table", "mmu/spte.c", ".owes = true,", ".owes = false,",
-           "test_tdp_split " + FLUSH),
     mutant("joined-leaves-counted-wrong", "mmu/tdp_split.c", "leaves = joinable(",
            "leaves = 1 + joinable(", "test_tdp_split " + FLUSH),
     mutant("no-flush-for-unmapping", "mmu/spte.c",
