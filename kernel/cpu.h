@@ -144,6 +144,15 @@ static inline u64 read_rflags(void)
 	return v;
 }
 
+/* False when the processor has no number ready, or cannot do this: see CPUID_1_ECX_RDRAND. */
+static inline bool rdrand(u64 *v)
+{
+	bool good;
+
+	__asm__ volatile("rdrand %0" : "=r"(*v), "=@ccc"(good));
+	return good;
+}
+
 static inline u64 rdtsc(void)
 {
 	u32 lo, hi;

@@ -23,11 +23,10 @@
 #define ECX1_AES    BIT(25)
 #define ECX1_AVX    BIT(28)
 #define ECX1_F16C   BIT(29)
-#define ECX1_RDRAND BIT(30)
 #define ECX1_OFFERED                                                                       \
 	(ECX1_SSE3 | ECX1_PCLMUL | ECX1_SSSE3 | ECX1_FMA | CPUID_1_ECX_CX16 | ECX1_SSE41 | \
 	 ECX1_SSE42 | ECX1_MOVBE | ECX1_POPCNT | ECX1_AES | CPUID_1_ECX_XSAVE | ECX1_AVX | \
-	 ECX1_F16C | ECX1_RDRAND)
+	 ECX1_F16C | CPUID_1_ECX_RDRAND)
 /* FPU VME DE PSE TSC MSR PAE CX8; SEP MTRR PGE; CMOV PAT PSE36 CLFSH; MMX FXSR SSE SSE2. No MCE,
  * MCA (no banks), APIC (there is none), HTT (one thread for each package). */
 #define EDX1_OFFERED \

@@ -105,6 +105,20 @@ bool env_pte_clear_run(u64 *p, u64 n, u64 bits)
 	return had;
 }
 
+/* The processor's own numbers; it may have none ready for a moment (SDM 1 7.3.17). */
+u64 env_random(void)
+{
+	u32 features = cpuid(CPUID_FEATURES, 0).ecx;
+	u64 v = 0;
+
+	for (int tries = 0; (features & CPUID_1_ECX_RDRAND) && tries < 10; tries++)
+		if (rdrand(&v))
+			return v;
+	/* Without them: when we ask; but runs that an emulator counts are to be alike. */
+	return features & CPUID_1_ECX_HYPERVISOR ? 0x9e3779b97f4a7c15ull
+						 : rdtsc() * 0xbf58476d1ce4e5b9ull;
+}
+
 /*
  * With one physical CPU there is nobody else to stop: this task runs, so no vCPU does, and each
  * compares flush generations at its next entry (tlb_tag_enter).

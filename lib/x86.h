@@ -212,6 +212,7 @@
 #define CPUID_1_ECX_TSC_DEADLINE     BIT(24)
 #define CPUID_1_ECX_XSAVE	     BIT(26)
 #define CPUID_1_ECX_OSXSAVE	     BIT(27)
+#define CPUID_1_ECX_RDRAND	     BIT(30)
 #define CPUID_1_ECX_HYPERVISOR	     BIT(31)
 #define CPUID_1_EDX_APIC	     BIT(9)
 #define CPUID_1_EDX_MTRR	     BIT(12)

@@ -53,6 +53,12 @@ bool env_pte_clear_run(u64 *p, u64 n, u64 bits);
  */
 void env_flush(struct mmu *mmu, u32 trees);
 
+/*
+ * A number that a guest cannot guess, where the machine has one to give: a hash by it alone cannot
+ * be filled on purpose.
+ */
+u64 env_random(void);
+
 /* True when a long walk should drop its lock: another task waits for this CPU. */
 bool env_need_resched(void);
 /* Lets other tasks run. No lock may be held except slots_lock. */

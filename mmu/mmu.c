@@ -21,8 +21,6 @@ int mmu_init(struct mmu *mmu, const struct mmu_config *cfg, void *owner)
 		return -EINVAL;
 	mmu->cfg = *cfg;
 	mmu->owner = owner;
-	for (int i = 0; i < 1 << SHADOW_HASH_BITS; i++)
-		list_init(&mmu->shadow_hash[i]);
 	list_init(&mmu->shadow_lru);
 	list_init(&mmu->shadow_unsync);
 	list_init(&mmu->nx_splits);
@@ -53,7 +51,7 @@ static int report_leaks(const struct mmu *mmu)
 	leaks += report_leak("rmap descriptors", s->rmap_descs);
 	leaks += report_leak("shadow pages on the recency list", !list_empty(&mmu->shadow_lru));
 	leaks += report_leak("shadow pages out of sync", !list_empty(&mmu->shadow_unsync));
-	for (int i = 0; i < 1 << SHADOW_HASH_BITS; i++)
+	for (u64 i = 0; i < mmu->shadow_buckets; i++)
 		leaks += report_leak("shadow pages in the hash", !list_empty(&mmu->shadow_hash[i]));
 	return leaks;
 }
@@ -71,6 +69,7 @@ int mmu_destroy(struct mmu *mmu)
 	tdp_destroy(mmu);
 	split_caches_release(mmu);
 	leaks = report_leaks(mmu);
+	shadow_hash_free(mmu);
 	memslot_free_all(mmu);
 	mutex_unlock(&mmu->slots_lock);
 	return leaks;

@@ -55,8 +55,6 @@ struct mmu_config {
 	u64 max_shadow_pages;	     /* 0: 2 % of guest pages, at least 64 */
 };
 
-#define SHADOW_HASH_BITS 10
-
 struct split_caches;
 
 struct mmu {
@@ -75,7 +73,9 @@ struct mmu {
 	struct spinlock nx_lock;
 
 	/* Shadow pages. mmu_lock (write). */
-	struct list_head shadow_hash[1 << SHADOW_HASH_BITS];
+	struct list_head *shadow_hash;	/* NULL until nested paging is used; mmu/shadow_hash.c */
+	u64 shadow_buckets;		/* how many lists that are: a power of two, or 0 */
+	u64 shadow_hash_key;		/* odd, and not for the guest to know */
 	struct list_head shadow_lru;	/* all that count against the limit, coldest first */
 	struct list_head shadow_unsync; /* level-1 pages that L1 has written since the last sync */
 	u64 max_shadow_pages;

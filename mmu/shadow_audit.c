@@ -270,7 +270,7 @@ void shadow_audit(struct mmu *mmu, struct audit *a)
 {
 	u64 entries = 0;
 
-	for (int i = 0; i < 1 << SHADOW_HASH_BITS; i++) {
+	for (u64 i = 0; i < mmu->shadow_buckets; i++) {
 		struct shadow_page *sp;
 
 		list_for_each_entry(sp, &mmu->shadow_hash[i], hash_link) entries +=

@@ -43,6 +43,8 @@ static inline bool page_role_has_table(union page_role role)
 /* How to read the tables of L1 that @role shadows. */
 struct pt_mode page_role_mode(union page_role role);
 
+/* Makes the hash, one list for a shadow page or two. 0 or -ENOMEM. slots_lock; no mmu_lock. */
+int __must_check shadow_hash_alloc(struct mmu *mmu, u64 pages);
 struct list_head *shadow_hash_bucket(struct mmu *mmu, gfn_t gfn);
 
 /* Notes what entry @index of @sp is to be made from; nothing to note when @sp is direct. */

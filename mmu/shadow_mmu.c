@@ -6,20 +6,27 @@
 #include "mmu/env.h"
 #include "mmu/shadow_internal.h"
 
+static u64 shadow_pages_limit(const struct mmu *mmu)
+{
+	if (mmu->cfg.max_shadow_pages)
+		return mmu->cfg.max_shadow_pages;
+	return MAX(mmu->guest_pages / SHADOW_PAGES_SHARE, (u64)SHADOW_PAGES_MIN);
+}
+
 int mmu_enable_nested(struct mmu *mmu)
 {
-	u64 share = mmu->guest_pages / SHADOW_PAGES_SHARE;
+	u64 limit = shadow_pages_limit(mmu);
 	int r = 0;
 
 	mutex_lock(&mmu->slots_lock);
 	if (!mmu->nested_used)
 		r = rmap_alloc_all(mmu);
+	if (!r)
+		r = shadow_hash_alloc(mmu, limit);
 	if (!r) {
 		rwlock_write_lock(&mmu->lock);
 		mmu->nested_used = true;
-		mmu->max_shadow_pages = mmu->cfg.max_shadow_pages;
-		if (!mmu->max_shadow_pages)
-			mmu->max_shadow_pages = MAX(share, (u64)SHADOW_PAGES_MIN);
+		mmu->max_shadow_pages = limit;
 		rwlock_write_unlock(&mmu->lock);
 	}
 	mutex_unlock(&mmu->slots_lock);

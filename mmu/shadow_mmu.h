@@ -21,6 +21,9 @@ struct nested_mmu {
  */
 int __must_check mmu_enable_nested(struct mmu *mmu);
 
+/* Frees the hash of shadow pages, which is empty. At the VM's end. */
+void shadow_hash_free(struct mmu *mmu);
+
 /*
  * Makes @n ready to run L2 under the tables at @root_gpa: finds or makes the root. When @sync is
  * true, everything that is out of sync is compared again first (the caller knows when the

@@ -70,14 +70,6 @@ void shadow_page_note(struct shadow_page *sp, int index, gfn_t gfn, u32 access)
 		sp->shadowed[index] = gfn.v << PAGE_SHIFT | access;
 }
 
-/* By gfn alone: tracking wants every page that shadows a gfn, whatever its role. */
-struct list_head *shadow_hash_bucket(struct mmu *mmu, gfn_t gfn)
-{
-	u64 mixed = gfn.v * 0x9e3779b97f4a7c15ull;
-
-	return &mmu->shadow_hash[mixed >> (64 - SHADOW_HASH_BITS)];
-}
-
 struct shadow_page *shadow_page_find(struct mmu *mmu, gfn_t gfn, union page_role role)
 {
 	struct list_head *bucket = shadow_hash_bucket(mmu, gfn);

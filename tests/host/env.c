@@ -14,6 +14,7 @@
 void (*env_on_resched)(void);
 void (*env_on_flush)(struct mmu *mmu, u32 trees);
 bool env_quiet, env_threaded;
+u64 env_random_value = 0x9e3779b97f4a7c15ull;
 struct mmu *env_watched;
 
 static pthread_mutex_t guard = PTHREAD_RECURSIVE_MUTEX_INITIALIZER_NP;
@@ -255,6 +256,11 @@ void env_resched(void)
 u64 env_resched_count(void)
 {
 	return resched_count;
+}
+
+u64 env_random(void)
+{
+	return env_random_value;
 }
 
 void lock_relax(void)

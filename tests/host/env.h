@@ -83,6 +83,9 @@ u64 env_check_no_plain_stores(void);
 /* Called when a flush of @trees takes place, before the model TLB forgets. */
 extern void (*env_on_flush)(struct mmu *mmu, u32 trees);
 
+/* What env_random() says. */
+extern u64 env_random_value;
+
 /* --- interruptions ---------------------------------------------------------------------- */
 
 /* env_need_resched() is true at every @n-th call; 0: never. */
