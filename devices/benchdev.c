@@ -49,6 +49,7 @@ static void log_read(struct mmu *mmu, struct memslot *slot)
 {
 	u64 bits[CHUNK_PAGES / 64];
 
+	dirty_log_sync(mmu);
 	for (u64 at = 0; at < slot->npages; at += CHUNK_PAGES)
 		dirty_log_read_clear(mmu, slot, at, MIN(slot->npages - at, (u64)CHUNK_PAGES), bits);
 }

@@ -105,6 +105,20 @@ bool env_pte_clear_run(u64 *p, u64 n, u64 bits)
 	return had;
 }
 
+u64 env_pte_take_64(u64 *p, u64 bits)
+{
+	u64 had = 0;
+
+#pragma GCC unroll 64
+	for (int i = 0; i < 64; i++) {
+		if (READ_ONCE(p[i]) & bits) {
+			__atomic_and_fetch(&p[i], ~bits, __ATOMIC_SEQ_CST);
+			had |= BIT(i);
+		}
+	}
+	return had;
+}
+
 /* The processor's own numbers; it may have none ready for a moment (SDM 1 7.3.17). */
 u64 env_random(void)
 {

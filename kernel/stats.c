@@ -54,6 +54,8 @@ static const struct stat_name {
 	STAT_AT("recovered_nested_2m", recovered[MMU_TREE_NESTED][0]),
 	STAT_AT("recovered_nested_1g", recovered[MMU_TREE_NESTED][1]),
 	STAT(dirty_faults),
+	STAT(dirty_tables_scanned),
+	STAT(dirty_tables_skipped),
 };
 _Static_assert(ARRAY_SIZE(stat_names) * sizeof(u64) == sizeof(struct mmu_stats),
 	       "each statistic has a name");

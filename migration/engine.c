@@ -154,7 +154,7 @@ static int precopy(struct migration *m)
 
 		if (err)
 			return err;
-		m->round.dirty = m->ops->dirty_count(m->ctx);
+		m->round.dirty = migration_count_dirty(m);
 		account_round(m);
 		if (m->info.rounds == 1)
 			m->info.resident = m->round.normal;

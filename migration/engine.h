@@ -33,12 +33,14 @@ struct migration_source_ops {
 	/* Dirty logging of all slots. 0, or -errno and then none is logged. */
 	int (*log_start)(void *ctx);
 	void (*log_stop)(void *ctx);
+	/* Brings what the processors have noted of the guest's writes into the dirty log. */
+	void (*dirty_sync)(void *ctx);
 	/*
 	 * Takes the dirty bits of @npages pages from @first on, both multiples of 64 or ending at
 	 * the slot's end; memory read afterwards is no older than the bits. Returns how many.
 	 */
 	u64 (*dirty_read_clear)(void *ctx, u32 slot, u64 first, u64 npages, u64 *bits);
-	/* Dirty pages now, in all slots. */
+	/* Dirty pages in the log, in all slots. */
 	u64 (*dirty_count)(void *ctx);
 	const void *(*page)(void *ctx, u32 slot, u64 page);
 	/*

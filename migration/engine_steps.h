@@ -14,6 +14,8 @@ __printf(3, 4) int migration_fail(struct migration *m, int err, const char *fmt,
  * m->round but for `dirty`. 0; -ECANCELED; the transport's error.
  */
 int __must_check migration_round(struct migration *m, bool final);
+/* Pages that are dirty now. */
+u64 migration_count_dirty(struct migration *m);
 /* From stopping the guest to the destination running. 0 or -errno. */
 int __must_check migration_switchover(struct migration *m);
 /*

@@ -20,6 +20,12 @@ static void limit_bandwidth(struct migration *m)
 		m->ops->sleep(m->ctx, due - elapsed);
 }
 
+u64 migration_count_dirty(struct migration *m)
+{
+	m->ops->dirty_sync(m->ctx);
+	return m->ops->dirty_count(m->ctx);
+}
+
 static int send_page(struct migration *m, u32 slot, u64 page)
 {
 	u64 gfn = m->cfg.slots[slot].base + page;
@@ -85,6 +91,7 @@ int migration_round(struct migration *m, bool final)
 		.started_ns = m->ops->now_ns(m->ctx),
 		.bytes = m->out.bytes,
 	};
+	m->ops->dirty_sync(m->ctx);
 	err = send_round_marker(m, final);
 	for (u32 i = 0; !err && i < m->cfg.nr_slots; i++) {
 		u64 npages = m->cfg.slots[i].npages;

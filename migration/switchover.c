@@ -20,7 +20,7 @@ static int pause(struct migration *m)
 	m->paused = true;
 	m->paused_ns = m->ops->now_ns(m->ctx);
 	m->info.status = MIGRATION_STATUS_DEVICE;
-	m->round.dirty = m->ops->dirty_count(m->ctx);
+	m->round.dirty = migration_count_dirty(m);
 	m->info.remaining = m->round.dirty;
 	m->ops->event(m->ctx, MIGRATION_PAUSED);
 	return migration_poll(m);
@@ -53,7 +53,7 @@ static int send_states(struct migration *m)
 /* All of the guest's memory was sent, so nobody may have written to it while it stood still. */
 static int check_nothing_dirty(struct migration *m)
 {
-	u64 dirty = m->ops->dirty_count(m->ctx);
+	u64 dirty = migration_count_dirty(m);
 
 	m->info.remaining = dirty;
 	if (dirty)

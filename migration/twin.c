@@ -84,6 +84,11 @@ static u64 source_dirty_read_clear(void *ctx, u32 slot, u64 first, u64 npages, u
 	return dirty_log_read_clear(&t->src->mmu, t->src_slots[slot], first, npages, bits);
 }
 
+static void source_dirty_sync(void *ctx)
+{
+	dirty_log_sync(&((struct twin *)ctx)->src->mmu);
+}
+
 static u64 source_dirty_count(void *ctx)
 {
 	struct twin *t = ctx;
@@ -184,6 +189,7 @@ static const struct migration_source_ops source_ops = {
 	.config = source_config,
 	.log_start = source_log_start,
 	.log_stop = source_log_stop,
+	.dirty_sync = source_dirty_sync,
 	.dirty_read_clear = source_dirty_read_clear,
 	.dirty_count = source_dirty_count,
 	.page = source_page,

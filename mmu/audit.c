@@ -80,11 +80,21 @@ static void audit_rights(struct audit *a, const struct leaf *l)
 		leaf_fail(a, l, "writable in a read-only slot");
 	if (memslot_tracked_inside(l->slot, (gfn_t){l->gfn}, l->level))
 		leaf_fail(a, l, "writable over a tracked table of L1's");
-	if (l->slot->dirty_bitmap && !all_dirty(l->slot, l->gfn, LEVEL_PAGES(l->level)))
+	/* By dirty bits the processor notes who writes a 4K page. */
+	if (l->slot->dirty_bitmap && (l->level > PG_LEVEL_4K || l->mmu->cfg.dirty == DIRTY_WP) &&
+	    !all_dirty(l->slot, l->gfn, LEVEL_PAGES(l->level)))
 		leaf_fail(a, l, "writable in a logged slot without its dirty bit");
 }
 
-static void audit_leaf(struct mmu *mmu, struct audit *a, u64 gfn, u64 spte, int level)
+/* Below what a scan for dirty bits skips, a leaf has D only where the log knows of it. */
+static void audit_cold(struct audit *a, const struct leaf *l)
+{
+	if (l->level == PG_LEVEL_4K && l->slot->dirty_bitmap &&
+	    (l->spte & l->mmu->cfg.fmt->dirty) && !all_dirty(l->slot, l->gfn, 1))
+		leaf_fail(a, l, "dirty where no scan looks");
+}
+
+static void audit_leaf(struct mmu *mmu, struct audit *a, u64 gfn, u64 spte, int level, bool cold)
 {
 	struct leaf l = {.mmu = mmu,
 			 .gfn = gfn,
@@ -102,12 +112,16 @@ static void audit_leaf(struct mmu *mmu, struct audit *a, u64 gfn, u64 spte, int 
 		return;
 	}
 	audit_memory(a, &l);
-	if (gfn + LEVEL_PAGES(level) <= l.slot->base.v + l.slot->npages)
-		audit_rights(a, &l);
+	if (gfn + LEVEL_PAGES(level) > l.slot->base.v + l.slot->npages)
+		return;
+	audit_rights(a, &l);
+	if (cold)
+		audit_cold(a, &l);
 }
 
-/* @table's entries are of @level; the first maps @gfn. */
-static void audit_table(struct mmu *mmu, struct audit *a, const u64 *table, int level, u64 gfn)
+/* @table's entries are of @level; the first maps @gfn. @cold: scans for dirty bits skip it. */
+static void audit_table(struct mmu *mmu, struct audit *a, const u64 *table, int level, u64 gfn,
+			bool cold)
 {
 	assert(level >= PG_LEVEL_4K);
 	for (int i = 0; i < TABLE_ENTRIES; i++, gfn += LEVEL_PAGES(level)) {
@@ -118,11 +132,11 @@ static void audit_table(struct mmu *mmu, struct audit *a, const u64 *table, int 
 		if (!spte_present(mmu, e))
 			continue;
 		if (spte_is_leaf(mmu, e, level)) {
-			audit_leaf(mmu, a, gfn, e, level);
+			audit_leaf(mmu, a, gfn, e, level, cold);
 			continue;
 		}
 		below = env_va(spte_hpa(mmu, e));
-		if ((e | mmu->cfg.fmt->accessed) != spte_make_table(mmu, below))
+		if (((e | mmu->cfg.fmt->accessed) & ~SPTE_COLD) != spte_make_table(mmu, below))
 			audit_fail(a, "TDP gfn %llx level %d: table entry %llx is malformed",
 				   (unsigned long long)gfn, level, (unsigned long long)e);
 		a->tdp_tables++;
@@ -130,7 +144,8 @@ static void audit_table(struct mmu *mmu, struct audit *a, const u64 *table, int 
 		if (nx_split_listed(below) && level != PG_LEVEL_2M)
 			audit_fail(a, "TDP gfn %llx level %d: is listed as an NX split",
 				   (unsigned long long)gfn, level);
-		audit_table(mmu, a, below, level - 1, gfn);
+		audit_table(mmu, a, below, level - 1, gfn,
+			    cold || ((e & SPTE_COLD) && !(e & mmu->cfg.fmt->accessed)));
 	}
 }
 
@@ -145,7 +160,7 @@ void tdp_audit(struct mmu *mmu, struct audit *a)
 {
 	static const char *const names[3] = {"TDP 4K leaves", "TDP 2M leaves", "TDP 1G leaves"};
 
-	audit_table(mmu, a, mmu->tdp_root, mmu->cfg.fmt->levels, 0);
+	audit_table(mmu, a, mmu->tdp_root, mmu->cfg.fmt->levels, 0, false);
 	for (int i = 0; i < 3; i++)
 		audit_count(a, names[i], a->leaves[MMU_TREE_TDP][i],
 			    mmu->stats.pages[MMU_TREE_TDP][i]);

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
 /*
- * Dirty logging. The order that loses no write: a page is made read-only and the flush paid before
- * anybody may rely on its bit being clear, and bits are taken before that, all under mmu_lock.
+ * Dirty logging. The order that loses no write: a page is tracked again (by write protection: made
+ * read-only; by dirty bits: made clean) and the flush paid before anybody may rely on its bit being
+ * clear, and bits are taken before that, all under mmu_lock.
  */
 #include "mmu/dirty_log.h"
 
 #include "lib/bitmap.h"
 #include "mmu/env.h"
-#include "mmu/shadow_mmu.h"
 #include "mmu/split.h"
 #include "mmu/tdp_mmu.h"
 
@@ -25,34 +25,43 @@ void dirty_log_mark_range(struct memslot *slot, gfn_t gfn, u64 npages)
 		__atomic_fetch_or(&map[w], bitmap_word_mask(w, first, last), __ATOMIC_RELAXED);
 }
 
-/* --- tracking by write protection --------------------------------------------------------- */
-
-static void wp_arm_range(struct mmu *mmu, struct memslot *slot, u64 start, u64 end,
-			 struct flush_batch *b)
+/* True when the whole word of 64 gfns is in @slot. */
+static bool slot_has_word(const struct memslot *slot, gfn_t gfn)
 {
-	tdp_wrprot_range(mmu, start, end, b);
-	if (mmu->nested_used)
-		shadow_wrprot_range(mmu, slot, start, end, b);
+	return gfn.v >= slot->base.v && gfn.v - slot->base.v + 64 <= slot->npages;
 }
 
-static void wp_arm_masked(struct mmu *mmu, struct memslot *slot, u64 base, u64 mask,
-			  struct flush_batch *b)
+void dirty_log_mark_masked(struct mmu *mmu, gfn_t gfn, u64 mask)
 {
-	tdp_wrprot_masked(mmu, base, mask, b);
-	if (mmu->nested_used)
-		shadow_wrprot_masked(mmu, slot, base, mask, b);
+	while (mask) {
+		gfn_t first = {gfn.v + (u64)__builtin_ctzll(mask)};
+		struct memslot *slot = memslot_find(mmu, first);
+		u64 *map = slot ? __atomic_load_n(&slot->dirty_bitmap, __ATOMIC_ACQUIRE) : NULL;
+
+		if (slot && slot_has_word(slot, gfn)) {
+			u64 i = gfn.v - slot->base.v, shift = i % 64;
+
+			if (map && mask << shift)
+				__atomic_fetch_or(&map[i / 64], mask << shift, __ATOMIC_RELAXED);
+			if (map && shift && mask >> (64 - shift))
+				__atomic_fetch_or(&map[i / 64 + 1], mask >> (64 - shift),
+						  __ATOMIC_RELAXED);
+			return;
+		}
+		if (slot)
+			dirty_log_mark(slot, first);
+		mask &= mask - 1;
+	}
 }
 
-const struct dirty_tracker dirty_tracker_wp = {
-	.name = "write protection",
-	.arm_range = wp_arm_range,
-	.arm_masked = wp_arm_masked,
-};
-
-static const struct dirty_tracker *tracker_of(const struct memslot *slot)
+static const struct dirty_tracker *tracker_of(const struct mmu *mmu)
 {
-	(void)slot;
-	return &dirty_tracker_wp;
+	static const struct dirty_tracker *const trackers[] = {
+		[DIRTY_WP] = &dirty_tracker_wp,
+		[DIRTY_DBIT] = &dirty_tracker_dbit,
+	};
+
+	return trackers[mmu->cfg.dirty];
 }
 
 /* --- on and off --------------------------------------------------------------------------- */
@@ -82,7 +91,7 @@ static int enable_locked(struct mmu *mmu, struct memslot *slot, enum dirty_log_m
 	/* From now on faults map 4K and mark what they make writable. */
 	__atomic_store_n(&slot->dirty_bitmap, map, __ATOMIC_RELEASE);
 	if (mode == DIRTY_PROTECT_ALL)
-		split = split_and_arm(mmu, slot, tracker_of(slot), &b);
+		split = split_and_arm(mmu, slot, tracker_of(mmu), &b);
 	flush_pay(mmu, &b);
 	rwlock_write_unlock(&mmu->lock);
 	env_trace(MMU_EV_log, slot->id, 1, mode, (u64)split);
@@ -129,7 +138,7 @@ static void arm_word(struct mmu *mmu, struct memslot *slot, u64 word, u64 mask,
 		     struct flush_batch *b)
 {
 	u64 gfn = slot->base.v + word * 64, shift = gfn % 64;
-	const struct dirty_tracker *tracker = tracker_of(slot);
+	const struct dirty_tracker *tracker = tracker_of(mmu);
 
 	if (mask << shift)
 		tracker->arm_masked(mmu, slot, gfn - shift, mask << shift, b);
@@ -191,9 +200,28 @@ u64 dirty_log_read_clear(struct mmu *mmu, struct memslot *slot, u64 first, u64 n
 	return dirty;
 }
 
+static bool any_logged(const struct mmu *mmu)
+{
+	for (int i = 0; i < mmu->nr_slots; i++)
+		if (mmu->slots[i].dirty_bitmap)
+			return true;
+	return false;
+}
+
 void dirty_log_sync(struct mmu *mmu)
 {
-	(void)mmu;
+	const struct dirty_tracker *tracker = tracker_of(mmu);
+	struct flush_batch b = FLUSH_BATCH_INIT;
+
+	if (!tracker->sync)
+		return;
+	mutex_lock(&mmu->slots_lock);
+	rwlock_write_lock(&mmu->lock);
+	if (any_logged(mmu))
+		tracker->sync(mmu, &b);
+	flush_pay(mmu, &b);
+	rwlock_write_unlock(&mmu->lock);
+	mutex_unlock(&mmu->slots_lock);
 }
 
 u64 dirty_log_count(struct mmu *mmu, struct memslot *slot)

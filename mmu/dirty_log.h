@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Dirty logging of memslots, over both trees. A tracker (write protection, for now the only
- * one; scanning dirty bits and PML fit behind the same interface) says how writes become known.
+ * Dirty logging of memslots, over both trees. A tracker says how writes become known: by write
+ * protection (dirty_wp.c) or by the dirty bits that the processor sets (dirty_dbit.c). PML would
+ * fit behind the same interface.
  *
  * All functions but those that mark take slots_lock, and mmu_lock inside; no lock may be held.
  */
@@ -20,11 +21,13 @@ struct dirty_tracker {
 	/* Tracks again the gfns base + n for each bit n of @mask; @base is a multiple of 64. */
 	void (*arm_masked)(struct mmu *mmu, struct memslot *slot, u64 base, u64 mask,
 			   struct flush_batch *b);
-	/* Brings what the hardware has noted in [start, end) into the bitmap. May be NULL. */
-	void (*collect)(struct mmu *mmu, struct memslot *slot, u64 start, u64 end,
-			struct flush_batch *b);
+	/*
+	 * Brings what the processors have noted into the bitmaps of all slots. May drop mmu_lock,
+	 * with flushes paid. NULL: they note nothing, as writes fault.
+	 */
+	void (*sync)(struct mmu *mmu, struct flush_batch *b);
 };
-extern const struct dirty_tracker dirty_tracker_wp;
+extern const struct dirty_tracker dirty_tracker_wp, dirty_tracker_dbit;
 
 enum dirty_log_mode { DIRTY_PROTECT_ALL, DIRTY_INITIALLY_SET };
 
@@ -85,3 +88,5 @@ static inline void dirty_log_mark(struct memslot *slot, gfn_t gfn)
 }
 /* Marks each of @npages pages from @gfn. mmu_lock as above. */
 void dirty_log_mark_range(struct memslot *slot, gfn_t gfn, u64 npages);
+/* Marks @gfn + n for each bit n of @mask, in whatever slot that is. mmu_lock as above. */
+void dirty_log_mark_masked(struct mmu *mmu, gfn_t gfn, u64 mask);

@@ -22,6 +22,7 @@ int mmu_init(struct mmu *mmu, const struct mmu_config *cfg, void *owner)
 	mmu->cfg = *cfg;
 	mmu->owner = owner;
 	list_init(&mmu->shadow_lru);
+	list_init(&mmu->shadow_leaf_pages);
 	list_init(&mmu->shadow_unsync);
 	list_init(&mmu->nx_splits);
 	return tdp_init(mmu);
@@ -50,6 +51,7 @@ static int report_leaks(const struct mmu *mmu)
 	leaks += report_leak("shadow pages", s->mmu_shadow_pages);
 	leaks += report_leak("rmap descriptors", s->rmap_descs);
 	leaks += report_leak("shadow pages on the recency list", !list_empty(&mmu->shadow_lru));
+	leaks += report_leak("last-level shadow pages", !list_empty(&mmu->shadow_leaf_pages));
 	leaks += report_leak("shadow pages out of sync", !list_empty(&mmu->shadow_unsync));
 	for (u64 i = 0; i < mmu->shadow_buckets; i++)
 		leaks += report_leak("shadow pages in the hash", !list_empty(&mmu->shadow_hash[i]));

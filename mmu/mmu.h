@@ -37,6 +37,8 @@ struct mmu_stats {
 	u64 split_enospc, split_enomem;
 	u64 recovered[MMU_TREE_NR][2]; /* joined again: [0] to 2M, [1] to 1G */
 	u64 dirty_faults;	       /* write faults taken only for the dirty log */
+	/* Tables that a scan for dirty bits passed: looked through, or skipped with all below. */
+	u64 dirty_tables_scanned, dirty_tables_skipped;
 };
 
 /* How writes to a logged slot become known; mmu/dirty_log.h. */
@@ -73,10 +75,11 @@ struct mmu {
 	struct spinlock nx_lock;
 
 	/* Shadow pages. mmu_lock (write). */
-	struct list_head *shadow_hash;	/* NULL until nested paging is used; mmu/shadow_hash.c */
-	u64 shadow_buckets;		/* how many lists that are: a power of two, or 0 */
-	u64 shadow_hash_key;		/* odd, and not for the guest to know */
-	struct list_head shadow_lru;	/* all that count against the limit, coldest first */
+	struct list_head *shadow_hash; /* NULL until nested paging is used; mmu/shadow_hash.c */
+	u64 shadow_buckets;	       /* how many lists that are: a power of two, or 0 */
+	u64 shadow_hash_key;	       /* odd, and not for the guest to know */
+	struct list_head shadow_lru;   /* all that count against the limit, coldest first */
+	struct list_head shadow_leaf_pages; /* all of level 1, the newest first */
 	struct list_head shadow_unsync; /* level-1 pages that L1 has written since the last sync */
 	u64 max_shadow_pages;
 	bool nested_used; /* rmaps are allocated; slots_lock + mmu_lock to change */

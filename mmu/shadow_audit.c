@@ -39,7 +39,8 @@ static bool all_dirty(const struct memslot *slot, gfn_t gfn, u64 pages)
 	return true;
 }
 
-static void audit_writable(struct audit *a, const struct memslot *slot, gfn_t gfn, int level)
+static void audit_writable(struct mmu *mmu, struct audit *a, const struct memslot *slot, gfn_t gfn,
+			   int level)
 {
 	unsigned long long g = gfn.v;
 
@@ -47,8 +48,27 @@ static void audit_writable(struct audit *a, const struct memslot *slot, gfn_t gf
 		audit_fail(a, "nested: gfn %llx of a read-only slot is writable", g);
 	if (memslot_tracked_inside(slot, gfn, level))
 		audit_fail(a, "nested: a tracked table in gfn %llx level %d is writable", g, level);
-	if (!all_dirty(slot, gfn, LEVEL_PAGES(level)))
+	/* By dirty bits the processor notes who writes a 4K page. */
+	if ((level > PG_LEVEL_4K || mmu->cfg.dirty == DIRTY_WP) &&
+	    !all_dirty(slot, gfn, LEVEL_PAGES(level)))
 		audit_fail(a, "nested: gfn %llx level %d is writable but clean", g, level);
+}
+
+/* Below what a scan for dirty bits skips, a leaf has D only where the log knows of it. */
+static void audit_cold(struct mmu *mmu, struct audit *a, const struct shadow_page *sp,
+		       const struct memslot *slot, int i)
+{
+	gfn_t gfn = shadow_page_gfn(sp, i);
+	struct rmap_iter it;
+	u64 *sptep;
+
+	if (!sp->cold || !(sp->spt[i] & mmu->cfg.fmt->dirty) || all_dirty(slot, gfn, 1))
+		return;
+	rmap_for_each (&sp->parents, it, sptep) {
+		if (READ_ONCE(*sptep) & mmu->cfg.fmt->accessed)
+			return;
+	}
+	audit_fail(a, "nested: gfn %llx is dirty where no scan looks", (unsigned long long)gfn.v);
 }
 
 static void audit_leaf(struct mmu *mmu, struct audit *a, struct shadow_page *sp, int i)
@@ -77,7 +97,9 @@ static void audit_leaf(struct mmu *mmu, struct audit *a, struct shadow_page *sp,
 	if (grants & ~shadow_page_access(sp, i) & (ACC_WRITE | ACC_EXEC))
 		audit_fail(a, "nested: gfn %llx level %d grants %x", g, level, grants);
 	if (spte_writable(mmu, spte))
-		audit_writable(a, slot, gfn, level);
+		audit_writable(mmu, a, slot, gfn, level);
+	if (level == PG_LEVEL_4K)
+		audit_cold(mmu, a, sp, slot, i);
 	if (level > PG_LEVEL_4K && mmu->cfg.nx_huge_pages && (grants & ACC_EXEC))
 		audit_fail(a, "nested: gfn %llx level %d is huge and executable", g, level);
 }
@@ -113,6 +135,9 @@ static void audit_state(struct mmu *mmu, struct audit *a, const struct shadow_pa
 		audit_fail(a, "nested: page of gfn %llx level %d is unsync", g, sp->role.level);
 	if (sp->unsync == list_empty(&sp->unsync_link))
 		audit_fail(a, "nested: page of gfn %llx is on the wrong list", g);
+	if ((sp->role.level == PG_LEVEL_4K) == list_empty(&sp->leaf_link))
+		audit_fail(a, "nested: page of gfn %llx level %d is missed by scans", g,
+			   sp->role.level);
 	if (sp->tracked != tracked)
 		audit_fail(a, "nested: tracking of gfn %llx is %d", g, sp->tracked);
 	if (sp->role.level < mmu->cfg.fmt->levels && !sp->parents.val)

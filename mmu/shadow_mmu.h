@@ -100,6 +100,11 @@ static inline void shadow_wrprot_masked(struct mmu *mmu, struct memslot *slot, u
 {
 	shadow_arm_masked(mmu, slot, base, mask, mmu->cfg.fmt->write, b);
 }
+/*
+ * Moves D of 4K leaves into the bitmaps of the slots. Pages that were not used since the last time
+ * are skipped. slots_lock besides; mmu_lock may be dropped inside, with flushes paid.
+ */
+void shadow_harvest(struct mmu *mmu, struct flush_batch *b);
 /* Drops every SPTE of the nested tree that maps [start, end). */
 void shadow_zap_range(struct mmu *mmu, struct memslot *slot, u64 start, u64 end,
 		      struct flush_batch *b);

@@ -95,6 +95,7 @@ static struct shadow_page *shadow_page_take(struct mmu_caches *c, bool direct)
 	env_page_set_private(env_hpa(sp->spt), sp);
 	list_init(&sp->hash_link);
 	list_init(&sp->lru_link);
+	list_init(&sp->leaf_link);
 	list_init(&sp->unsync_link);
 	return sp;
 }
@@ -113,6 +114,8 @@ struct shadow_page *shadow_page_get(struct mmu *mmu, gfn_t gfn, union page_role 
 	sp->gfn = gfn;
 	list_add(&sp->hash_link, shadow_hash_bucket(mmu, gfn));
 	list_add_tail(&sp->lru_link, &mmu->shadow_lru);
+	if (role.level == PG_LEVEL_4K)
+		list_add(&sp->leaf_link, &mmu->shadow_leaf_pages);
 	mmu_stat_add(&mmu->stats.mmu_shadow_pages, 1);
 	mmu_stat_add(&mmu->stats.mmu_cache_miss, 1);
 	if (page_role_has_table(role))
@@ -141,6 +144,7 @@ static void zap_begin(struct mmu *mmu, struct shadow_page *sp, struct list_head 
 	mmu_stat_add(&mmu->stats.mmu_shadow_pages, -1);
 	mmu_stat_add(&mmu->stats.mmu_shadow_zapped, 1);
 	list_del(&sp->lru_link);
+	list_del(&sp->leaf_link);
 	list_del(&sp->unsync_link);
 	sp->unsync = false;
 	shadow_untrack_page(mmu, sp);

@@ -5,6 +5,7 @@
  */
 #include "mmu/spte.h"
 
+#include "mmu/dirty_log.h"
 #include "mmu/env.h"
 #include "mmu/rmap.h"
 #include "mmu/shadow_page.h"
@@ -136,12 +137,22 @@ static bool table_grants_less(const struct mmu *mmu, u64 huge, int level, const 
 	return false;
 }
 
+/*
+ * A was cleared in an entry that leads to a table. While a processor caches the entry it sets A no
+ * more, and would use what is below unseen.
+ */
+static bool table_unused(const struct mmu *mmu, u64 old, u64 new)
+{
+	return old & ~new & mmu->cfg.fmt->accessed;
+}
+
 static bool flush_needed(const struct spte_pos *pos, const struct change *c)
 {
 	if (!c->was_leaf && !c->was_table)
 		return false; /* what is not present is not cached */
 	if (!c->moved)
-		return c->was_leaf && leaf_grants_less(pos->mmu, c->old, c->new);
+		return c->was_leaf ? leaf_grants_less(pos->mmu, c->old, c->new)
+				   : table_unused(pos->mmu, c->old, c->new);
 	if (c->was_leaf && c->is_table)
 		return table_grants_less(pos->mmu, c->old, pos->level,
 					 env_va(spte_hpa(pos->mmu, c->new)));
@@ -193,15 +204,44 @@ static struct rmap_head *nested_head(const struct spte_pos *pos, u64 spte, gfn_t
 	return rmap_get(slot, gfn, pos->level);
 }
 
+/* The gfn that the old leaf mapped; when one leaf follows another @pos has the new one's. */
+static gfn_t old_leaf_gfn(const struct spte_pos *pos, const struct change *c)
+{
+	return pos->sp && (c->is_leaf || c->is_table)
+		       ? shadow_page_gfn(pos->sp, pos->sptep - pos->sp->spt)
+		       : pos->gfn;
+}
+
+/*
+ * What the processor has noted in a 4K leaf that goes, or loses D, is known from nowhere else.
+ * (Tables of the TDP tree do not go with leaves of logged slots in them: those are not joined.)
+ */
+static void harvest_leaf(const struct spte_pos *pos, const struct change *c)
+{
+	u64 dirty = pos->mmu->cfg.fmt->dirty;
+	struct memslot *slot;
+	gfn_t gfn;
+
+	if (!c->was_leaf || pos->level != PG_LEVEL_4K || !(c->old & dirty) ||
+	    (!c->moved && (c->new &dirty)))
+		return;
+	gfn = old_leaf_gfn(pos, c);
+	slot = memslot_find(pos->mmu, gfn);
+	if (slot)
+		dirty_log_mark(slot, gfn);
+}
+
 static void nested_relink(const struct spte_pos *pos, const struct change *c,
 			  struct mmu_caches *caches)
 {
 	struct shadow_page *sp = pos->sp;
 	bool was = c->was_leaf || c->was_table, is = c->is_leaf || c->is_table;
-	/* When one leaf follows another the caller's gfn is the new one's. */
-	gfn_t old_gfn = c->was_leaf && is ? shadow_page_gfn(sp, pos->sptep - sp->spt) : pos->gfn;
+	gfn_t old_gfn = c->was_leaf ? old_leaf_gfn(pos, c) : pos->gfn;
 
 	sp->present = sp->present - was + is;
+	/* Somebody may have been in the child since the last scan for dirty bits, this way. */
+	if (c->was_table && (c->old & pos->mmu->cfg.fmt->accessed))
+		spte_child(pos->mmu, c->old)->cold = false;
 	if (was)
 		rmap_remove(pos->mmu, nested_head(pos, c->old, old_gfn), pos->sptep);
 	if (is)
@@ -217,6 +257,8 @@ static void spte_changed(const struct spte_pos *pos, const struct change *c,
 
 	if (b && c->owes)
 		flush_owe(b, BIT(tree));
+	if (mmu->cfg.dirty == DIRTY_DBIT)
+		harvest_leaf(pos, c);
 	if (!c->moved)
 		return;
 	if (c->is_leaf != c->was_leaf)

@@ -29,6 +29,13 @@ struct spte_pos {
 
 #define TABLE_ENTRIES 512
 
+/*
+ * In an entry of the TDP tree that leads to a table: nobody came through here between the last two
+ * scans for dirty bits, which the accessed bit told (mmu/tdp_harvest.c). The processor ignores this
+ * bit in every format.
+ */
+#define SPTE_COLD BIT(11)
+
 static inline bool spte_present(const struct mmu *mmu, u64 spte)
 {
 	return spte & mmu->cfg.fmt->present;
@@ -114,6 +121,13 @@ void spte_fill_split(const struct mmu *mmu, u64 *table, u64 huge, int level);
  */
 void spte_clear_range(struct mmu *mmu, u64 *sptes, u64 n, u64 bits, struct flush_batch *b);
 void spte_clear_masked(struct mmu *mmu, u64 *sptes, u64 mask, u64 bits, struct flush_batch *b);
+
+/*
+ * Clears D in those of the 64 leaves of a visible table, of either tree, from @sptes on that have
+ * it, and returns which: bit n for the n-th. Who notes them, and owes the flush, is the caller.
+ * mmu_lock (write).
+ */
+u64 spte_take_dirty(struct mmu *mmu, u64 *sptes);
 
 /* Remove W: from entries @first to @last of @table; or by @mask. */
 static inline void spte_wrprot_range(struct mmu *mmu, u64 *table, int first, int last,

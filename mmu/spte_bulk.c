@@ -34,3 +34,15 @@ void spte_clear_masked(struct mmu *mmu, u64 *sptes, u64 mask, u64 bits, struct f
 		spte_clear_range(mmu, sptes + first, (u64)n, bits, b);
 	}
 }
+
+u64 spte_take_dirty(struct mmu *mmu, u64 *sptes)
+{
+	u64 any = 0, dirty = mmu->cfg.fmt->dirty;
+
+	debug_assert(rwlock_held_write(&mmu->lock));
+	/* Most are clean: one instruction for each. */
+#pragma GCC unroll 64
+	for (int i = 0; i < 64; i++)
+		any |= READ_ONCE(sptes[i]);
+	return any & dirty ? env_pte_take_64(sptes, dirty) : 0;
+}

@@ -32,10 +32,21 @@ void tdp_iter_restart(struct tdp_iter *it)
 	it->restarted = true;
 }
 
-void tdp_iter_next(struct tdp_iter *it)
+void tdp_iter_over(struct tdp_iter *it)
 {
 	int levels = it->mmu->cfg.fmt->levels;
 
+	it->next_gfn = it->gfn + LEVEL_PAGES(it->level);
+	it->valid = it->next_gfn < it->end;
+	if (!it->valid)
+		return;
+	while (it->level < levels && IS_ALIGNED(it->next_gfn, LEVEL_PAGES(it->level + 1)))
+		it->level++;
+	iter_load(it);
+}
+
+void tdp_iter_next(struct tdp_iter *it)
+{
 	if (it->restarted) {
 		/* The root's entry is the current one and has not been visited since. */
 		it->restarted = false;
@@ -47,11 +58,5 @@ void tdp_iter_next(struct tdp_iter *it)
 		iter_load(it);
 		return;
 	}
-	it->next_gfn = it->gfn + LEVEL_PAGES(it->level);
-	it->valid = it->next_gfn < it->end;
-	if (!it->valid)
-		return;
-	while (it->level < levels && IS_ALIGNED(it->next_gfn, LEVEL_PAGES(it->level + 1)))
-		it->level++;
-	iter_load(it);
+	tdp_iter_over(it);
 }

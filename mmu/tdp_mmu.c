@@ -82,39 +82,45 @@ static bool is_table_of_4k(const struct tdp_iter *it)
 	return it->level == PG_LEVEL_2M && spte_is_table(it->mmu, it->old, it->level);
 }
 
-void tdp_wrprot_range(struct mmu *mmu, u64 start, u64 end, struct flush_batch *b)
+/* What takes part in tracking: @bits of 4K leaves; of huge ones W, as no bit tells which part. */
+static void arm_leaf(const struct tdp_iter *it, u64 bits, struct flush_batch *b)
+{
+	struct spte_pos pos = tdp_iter_pos(it);
+
+	spte_clear_bits(&pos, it->level == PG_LEVEL_4K ? bits : it->mmu->cfg.fmt->write, b);
+}
+
+void tdp_arm_range(struct mmu *mmu, u64 start, u64 end, u64 bits, struct flush_batch *b)
 {
 	struct tdp_iter it;
 
 	debug_assert(rwlock_held_write(&mmu->lock));
 	tdp_for_each (it, mmu, PG_LEVEL_2M, start, end) {
-		struct spte_pos pos = tdp_iter_pos(&it);
 		u64 first = MAX(start, it.gfn) - it.gfn;
 		u64 last = MIN(end, it.gfn + LEVEL_PAGES(it.level)) - it.gfn - 1;
 
 		if (spte_is_leaf(mmu, it.old, it.level))
-			spte_clear_bits(&pos, mmu->cfg.fmt->write, b);
+			arm_leaf(&it, bits, b);
 		else if (is_table_of_4k(&it))
-			spte_wrprot_range(mmu, env_va(spte_hpa(mmu, it.old)), first, last, b);
+			spte_clear_range(mmu, (u64 *)env_va(spte_hpa(mmu, it.old)) + first,
+					 last - first + 1, bits, b);
 	}
 }
 
-void tdp_wrprot_masked(struct mmu *mmu, u64 base, u64 mask, struct flush_batch *b)
+void tdp_arm_masked(struct mmu *mmu, u64 base, u64 mask, u64 bits, struct flush_batch *b)
 {
 	struct tdp_iter it;
 
 	debug_assert(rwlock_held_write(&mmu->lock));
 	/* Aligned by 64: all under one entry of level 2 or above. */
 	tdp_for_each (it, mmu, PG_LEVEL_2M, base, base + 1) {
-		struct spte_pos pos = tdp_iter_pos(&it);
-
 		if (spte_is_leaf(mmu, it.old, it.level)) {
 			if (mask)
-				spte_clear_bits(&pos, mmu->cfg.fmt->write, b);
+				arm_leaf(&it, bits, b);
 		} else if (is_table_of_4k(&it)) {
 			u64 *table = env_va(spte_hpa(mmu, it.old));
 
-			spte_wrprot_masked(mmu, table + (base - it.gfn), mask, b);
+			spte_clear_masked(mmu, table + (base - it.gfn), mask, bits, b);
 		}
 	}
 }

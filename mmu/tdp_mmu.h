@@ -29,6 +29,8 @@ struct tdp_iter {
 };
 void tdp_iter_start(struct tdp_iter *it, struct mmu *mmu, int min_level, u64 start, u64 end);
 void tdp_iter_next(struct tdp_iter *it);
+/* The same, but leaves out what is below the current entry. */
+void tdp_iter_over(struct tdp_iter *it);
 void tdp_iter_restart(struct tdp_iter *it);
 #define tdp_for_each(it, mmu, min_level, start, end) \
 	for (tdp_iter_start(&it, mmu, min_level, start, end); it.valid; tdp_iter_next(&it))
@@ -45,11 +47,25 @@ void tdp_zap_range(struct mmu *mmu, u64 start, u64 end, struct flush_batch *b);
  * leaf that covers it. Called by write tracking, after write_track and disallow_lpage were raised.
  */
 void tdp_write_protect_gfn(struct mmu *mmu, gfn_t gfn, struct flush_batch *b);
-/* Removes W from each leaf in [start, end) at any level (dirty logging by write protection). */
-void tdp_wrprot_range(struct mmu *mmu, u64 start, u64 end, struct flush_batch *b);
-/* Removes W from the 4K leaves base + n for each bit n set in @mask, and from a huge leaf over
- * them. */
-void tdp_wrprot_masked(struct mmu *mmu, u64 base, u64 mask, struct flush_batch *b);
+/*
+ * Clear @bits, W or D or both, in each 4K leaf of the pages given; W in each huge one over them.
+ * The pages: [start, end); or base + n for each bit n of @mask, where @base is a multiple of 64.
+ */
+void tdp_arm_range(struct mmu *mmu, u64 start, u64 end, u64 bits, struct flush_batch *b);
+void tdp_arm_masked(struct mmu *mmu, u64 base, u64 mask, u64 bits, struct flush_batch *b);
+static inline void tdp_wrprot_range(struct mmu *mmu, u64 start, u64 end, struct flush_batch *b)
+{
+	tdp_arm_range(mmu, start, end, mmu->cfg.fmt->write, b);
+}
+static inline void tdp_wrprot_masked(struct mmu *mmu, u64 base, u64 mask, struct flush_batch *b)
+{
+	tdp_arm_masked(mmu, base, mask, mmu->cfg.fmt->write, b);
+}
+/*
+ * Moves D of 4K leaves into the bitmaps of the slots. Tables that were not used since the last time
+ * are skipped. slots_lock besides; mmu_lock may be dropped inside, with flushes paid.
+ */
+void tdp_harvest(struct mmu *mmu, struct flush_batch *b);
 
 /*
  * Replaces the huge leaf *@old at @pos by @page, filled with what split_fill_from() says: no flush

@@ -40,7 +40,7 @@ void model_write_page(struct model *m, u32 slot, u64 page)
 		p[PAGE_SIZE - 1]++;
 	}
 	if (m->logging)
-		bitmap_set(m->dirty[slot], page);
+		bitmap_set(m->noted[slot], page);
 }
 
 /* Lets the guest do what it would have done until now. */
@@ -82,6 +82,18 @@ static void model_log_stop(void *ctx)
 
 	assert(m->logging);
 	m->logging = false;
+}
+
+static void model_dirty_sync(void *ctx)
+{
+	struct model *m = ctx;
+
+	for (u32 slot = 0; slot < MODEL_SLOTS; slot++) {
+		for (u64 w = 0; w < BITMAP_WORDS(m->cfg.slots[slot].npages); w++) {
+			m->dirty[slot][w] |= m->noted[slot][w];
+			m->noted[slot][w] = 0;
+		}
+	}
 }
 
 static u64 model_read_clear(void *ctx, u32 slot, u64 first, u64 npages, u64 *bits)
@@ -198,6 +210,7 @@ const struct migration_source_ops model_source_ops = {
 	.config = model_config,
 	.log_start = model_log_start,
 	.log_stop = model_log_stop,
+	.dirty_sync = model_dirty_sync,
 	.dirty_read_clear = model_read_clear,
 	.dirty_count = model_dirty_count,
 	.page = model_source_page,
@@ -231,6 +244,7 @@ struct model *model_new(u64 pages, u64 seed)
 
 		m->src.mem[i] = calloc(n, PAGE_SIZE);
 		m->dirty[i] = calloc(BITMAP_WORDS(n), 8);
+		m->noted[i] = calloc(BITMAP_WORDS(n), 8);
 		for (u64 p = 0; p < n; p += 3)
 			model_write_page(m, (u32)i, p);
 	}
@@ -256,6 +270,7 @@ void model_free(struct model *m)
 		free(m->src.mem[i]);
 		free(m->dst.mem[i]);
 		free(m->dirty[i]);
+		free(m->noted[i]);
 	}
 	free(m->held);
 	free(m->to_dest.data);

@@ -54,6 +54,7 @@ enum model_damage { DAMAGE_NONE, DAMAGE_CUT, DAMAGE_ALTER, DAMAGE_REORDER, DAMAG
 struct model {
 	struct migration_config cfg;
 	struct model_machine src, dst;
+	u64 *noted[MODEL_SLOTS]; /* by the processors, since the last sync */
 	u64 *dirty[MODEL_SLOTS];
 	bool logging;
 	u32 throttle, throttle_max;

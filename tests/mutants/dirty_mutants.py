@@ -80,9 +80,9 @@ MUTANTS = [
     mutant("log-on-after-protection", "mmu/dirty_log.c",
            "__atomic_store_n(&slot->dirty_bitmap, map, __ATOMIC_RELEASE); "
            "if (mode == DIRTY_PROTECT_ALL) "
-           "split = split_and_arm(mmu, slot, tracker_of(slot), &b);",
+           "split = split_and_arm(mmu, slot, tracker_of(mmu), &b);",
            "if (mode == DIRTY_PROTECT_ALL) "
-           "split = split_and_arm(mmu, slot, tracker_of(slot), &b); flush_pay(mmu, &b); "
+           "split = split_and_arm(mmu, slot, tracker_of(mmu), &b); flush_pay(mmu, &b); "
            "__atomic_store_n(&slot->dirty_bitmap, map, __ATOMIC_RELEASE);", BOTH),
     mutant("log-on-without-protection", "mmu/split.c",
            "tracker->arm_range(mmu, slot, gfn, next, b);", "(void)tracker;", BOTH),
@@ -99,27 +99,26 @@ MUTANTS = [
            "err = eager ? split_level(mmu, slot, PG_LEVEL_2M, gfn, next, b) : 0; "
            "if (err) tracker->arm_range(mmu, slot, gfn, next, b);", BOTH),
     mutant("log-on-without-the-flush", "mmu/dirty_log.c",
-           "tracker_of(slot), &b); flush_pay(mmu, &b); rwlock_write_unlock(&mmu->lock);",
-           "tracker_of(slot), &b); rwlock_write_unlock(&mmu->lock);", BOTH),
+           "tracker_of(mmu), &b); flush_pay(mmu, &b); rwlock_write_unlock(&mmu->lock);",
+           "tracker_of(mmu), &b); rwlock_write_unlock(&mmu->lock);", BOTH),
     mutant("log-off-without-the-flush", "mmu/dirty_log.c",
            "flush_pay(mmu, &b); rwlock_write_unlock(&mmu->lock); env_free(map);",
            "rwlock_write_unlock(&mmu->lock); env_free(map);", BOTH),
-    mutant("arm-not-the-tdp-range", "mmu/dirty_log.c",
+    mutant("arm-not-the-tdp-range", "mmu/dirty_wp.c",
            "tdp_wrprot_range(mmu, start, end, b);", "", TDP),
-    mutant("arm-not-the-nested-range", "mmu/dirty_log.c",
+    mutant("arm-not-the-nested-range", "mmu/dirty_wp.c",
            "if (mmu->nested_used) shadow_wrprot_range(mmu, slot, start, end, b);", "(void)slot;",
            NESTED),
-    mutant("arm-not-the-nested-mask", "mmu/dirty_log.c",
+    mutant("arm-not-the-nested-mask", "mmu/dirty_wp.c",
            "if (mmu->nested_used) shadow_wrprot_masked(mmu, slot, base, mask, b);", "(void)slot;",
            HUGE),
     mutant("protect-tdp-without-the-last", "mmu/tdp_mmu.c",
            "MIN(end, it.gfn + LEVEL_PAGES(it.level)) - it.gfn - 1",
            "MIN(end, it.gfn + LEVEL_PAGES(it.level)) - it.gfn - 2", TDP),
     mutant("protect-tdp-not-huge", "mmu/tdp_mmu.c",
-           "if (spte_is_leaf(mmu, it.old, it.level)) spte_clear_bits(&pos, mmu->cfg.fmt->write, "
-           "b); else", "", TDP),
+           "if (spte_is_leaf(mmu, it.old, it.level)) arm_leaf(&it, bits, b); else", "", TDP),
     mutant("protect-tdp-mask-not-huge", "mmu/tdp_mmu.c",
-           "if (mask) spte_clear_bits(&pos, mmu->cfg.fmt->write, b);", ";", TDP),
+           "if (mask) arm_leaf(&it, bits, b);", ";", TDP),
     mutant("protect-nested-not-1g", "mmu/shadow_wrprot.c",
            "for (int level = PG_LEVEL_4K; level <= PG_LEVEL_1G; level++) { "
            "head = rmap_range(slot, start, end, level, &last); spte_clear_heads",

@@ -40,8 +40,9 @@ MUTANTS = [
     mutant("rmap-kept-when-replaced", "mmu/spte.c", "if (was) rmap_remove(",
            "if (was && !is) rmap_remove(", MMU),
     mutant("rmap-of-the-new-gfn-for-the-old", "mmu/spte.c",
-           "c->was_leaf && is ? shadow_page_gfn(sp, pos->sptep - sp->spt) : pos->gfn;", "pos->gfn;",
-           "test_spte_nested " + MMU),
+           "return pos->sp && (c->is_leaf || c->is_table) ? "
+           "shadow_page_gfn(pos->sp, pos->sptep - pos->sp->spt) : pos->gfn;", "(void)c; return "
+           "pos->gfn;", "test_spte_nested " + MMU),
     mutant("parent-link-forgotten", "mmu/spte.c", "if (is) rmap_add(",
            "if (c->is_leaf) rmap_add(", MMU),
     mutant("change-of-memory-not-seen", "mmu/spte.c",
