@@ -4,6 +4,7 @@
 O     ?= build
 V     ?= 0
 DEBUG ?= 0
+LTO   ?= 1
 
 MAKEFLAGS += --no-builtin-rules
 .SUFFIXES:
@@ -71,8 +72,28 @@ IMAGE_OBJS  := $(patsubst %,$(O)/image/%.o,$(IMAGE_SRCS)) $(EXT_OBJS)
 # Code from packages finds the little libc that it includes in lib/libc.
 IMAGE_FLAGS := $(CFLAGS) -isystem lib/libc $(EXT_FLAGS)
 
+# gcc sees all of our C at once, as it is linked into one object; LTO=0 goes without. What calls
+# memcpy() and the like may come up only then, so these are left out. Names that are made up by the
+# compiler follow from the file's name: two builds give the same bytes.
+ifneq ($(findstring clang,$(CC)),)
+override LTO := 0
+endif
+ifneq ($(LTO),0)
+LTO_SRCS  := $(filter-out lib/string.c,$(filter %.c,$(IMAGE_SRCS)))
+LTO_OBJS  := $(LTO_SRCS:%=$(O)/image/%.o)
+LTO_FLAGS  = $(if $(filter $<,$(LTO_SRCS)),-flto -frandom-seed=$<)
+LTO_LINK  := -flto=1 -flto-partition=one -r -flinker-output=nolto-rel
+LINK_OBJS := $(filter-out $(LTO_OBJS),$(IMAGE_OBJS)) $(O)/image/lto.o
+
+$(O)/image/lto.o: $(LTO_OBJS)
+	$(say) LTO $@
+	$(Q)$(CC) $(CFLAGS) $(LTO_LINK) -o $@ $^
+else
+LINK_OBJS := $(IMAGE_OBJS)
+endif
+
 # This file changes only when the flags do, so that `make DEBUG=1` after `make` rebuilds.
-FLAGS_LINE := $(CC) $(CPPFLAGS) $(IMAGE_FLAGS)
+FLAGS_LINE := $(CC) $(CPPFLAGS) $(IMAGE_FLAGS) $(LTO_LINK)
 $(O)/flags: FORCE
 	@mkdir -p $(@D)
 	@echo '$(FLAGS_LINE)' | cmp -s - $@ || echo '$(FLAGS_LINE)' > $@
@@ -82,7 +103,7 @@ FORCE:
 $(O)/image/%.c.o: %.c $(O)/flags | $(EXT_HEADERS)
 	$(say) CC $<
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(CPPFLAGS) $(IMAGE_FLAGS) -c -o $@ $<
+	$(Q)$(CC) $(CPPFLAGS) $(IMAGE_FLAGS) $(LTO_FLAGS) -c -o $@ $<
 
 $(O)/image/%.S.o: %.S $(O)/flags
 	$(say) AS $<
@@ -105,15 +126,15 @@ $(O)/ksyms.1.S: $(O)/cleave.0.elf kernel/ksyms.sh
 $(O)/ksyms.%.o: $(O)/ksyms.%.S $(O)/flags
 	$(Q)$(CC) -I. $(ASFLAGS) -c -o $@ $<
 
-$(O)/cleave.0.elf: $(IMAGE_OBJS) $(O)/ksyms.0.o linker.ld
-	$(Q)$(LD) $(LDFLAGS) -T linker.ld -o $@ $(IMAGE_OBJS) $(O)/ksyms.0.o
+$(O)/cleave.0.elf: $(LINK_OBJS) $(O)/ksyms.0.o linker.ld
+	$(Q)$(LD) $(LDFLAGS) -T linker.ld -o $@ $(LINK_OBJS) $(O)/ksyms.0.o
 
 KSYMS_OBJ := $(O)/ksyms.1.o
 endif
 
-$(O)/cleave.elf: $(IMAGE_OBJS) $(KSYMS_OBJ) linker.ld
+$(O)/cleave.elf: $(LINK_OBJS) $(KSYMS_OBJ) linker.ld
 	$(say) LD $@
-	$(Q)$(LD) $(LDFLAGS) -T linker.ld -o $@ $(IMAGE_OBJS) $(KSYMS_OBJ)
+	$(Q)$(LD) $(LDFLAGS) -T linker.ld -o $@ $(LINK_OBJS) $(KSYMS_OBJ)
 
 -include $(patsubst %.o,%.d,$(IMAGE_OBJS))
 
