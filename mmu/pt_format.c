@@ -152,8 +152,9 @@ u64 pt_reserved_bits(const struct pt_mode *mode, int level, bool leaf)
 	rsvd = bits(51, mode->maxphyaddr);
 	if (fmt->id == PT_FMT_PAE)
 		rsvd |= GENMASK(62, 52);
-	if (is_pdpte(fmt, level)) /* SDM 3A table 4-8 */
-		return rsvd | X86_NX | GENMASK(8, 5) | GENMASK(2, 1);
+	/* SDM 3A table 4-8. A is reserved, too, but QEMU sets it as in any other entry. */
+	if (is_pdpte(fmt, level))
+		return rsvd | X86_NX | GENMASK(8, 6) | GENMASK(2, 1);
 	if (!mode->nx)
 		rsvd |= X86_NX;
 	if (!leaf)

@@ -54,7 +54,8 @@ static bool reserved(const struct pt_mode *m, int level, u64 e, bool leaf)
 		return false;
 	case PT_FMT_PAE:
 		if (level == 3)
-			return e & (range(2, 1) | range(8, 5) | range(63, max));
+			/* Bit 5 is reserved, and QEMU sets it: docs/emulators.md. */
+			return e & (range(2, 1) | range(8, 6) | range(63, max));
 		if ((e & range(62, max)) || (!m->nx && e >> 63))
 			return true;
 		return level == 2 && leaf && (e & range(20, 13));

@@ -2,6 +2,7 @@
 """The mode of L1's nested tables: what selects it, and what of it a shadow page must remember."""
 
 PAGING = "test_svm_paging"
+WALK = "test_pt_walk"
 
 MUTANTS = [
     mutant("mode-without-pse", "svm/paging.c", ".pse = s->cr4 & CR4_PSE,", ".pse = true,", PAGING),
@@ -22,4 +23,8 @@ MUTANTS = [
            ".maxphyaddr = 52,", PAGING),
     mutant("mode-pae-root-as-a-page", "svm/paging.c",
            "mode->fmt->id == PT_FMT_PAE ? ~0x1full : PAGE_MASK", "PAGE_MASK", PAGING),
+    mutant("pdpte-accessed-refused", "mmu/pt_format.c", "GENMASK(8, 6) | GENMASK(2, 1)",
+           "GENMASK(8, 5) | GENMASK(2, 1)", WALK),
+    mutant("pdpte-with-w-and-u", "mmu/pt_format.c", "GENMASK(8, 6) | GENMASK(2, 1)",
+           "GENMASK(8, 6)", WALK),
 ]
