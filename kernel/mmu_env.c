@@ -8,6 +8,7 @@
 #include "kernel/task.h"
 #include "kernel/trace.h"
 #include "lib/printf.h"
+#include "lib/string.h"
 #include "mmu/env.h"
 #include "mmu/flush.h"
 
@@ -32,16 +33,23 @@ static void env_give(u64 bytes)
 	__atomic_sub_fetch(&env_bytes, bytes, __ATOMIC_RELAXED);
 }
 
-void *env_page_alloc(void)
+void *env_page_alloc_raw(void)
 {
-	void *page;
+	hpa_t hpa;
 
 	if (!env_take(PAGE_SIZE))
 		return NULL;
-	page = page_alloc();
-	if (!page)
-		env_give(PAGE_SIZE);
-	return page;
+	if (!mem_alloc(1, &hpa))
+		return hpa_to_ptr(hpa);
+	env_give(PAGE_SIZE);
+	return NULL;
+}
+
+void *env_page_alloc(void)
+{
+	void *page = env_page_alloc_raw();
+
+	return page ? memset(page, 0, PAGE_SIZE) : NULL;
 }
 
 void env_page_free(void *page)
@@ -94,13 +102,15 @@ void env_pte_clear(u64 *p, u64 bits)
 
 bool env_pte_clear_run(u64 *p, u64 n, u64 bits)
 {
-	u64 had = 0;
+	bool had = false;
 
-	for (const u64 *end = p + n; p < end; p++) {
-		if (!(READ_ONCE(*p) & bits))
+	/* 4 instructions for each entry that has one of @bits. */
+#pragma GCC unroll 8
+	for (u64 i = 0; i < n; i++) {
+		if (!(READ_ONCE(p[i]) & bits))
 			continue;
-		__atomic_and_fetch(p, ~bits, __ATOMIC_SEQ_CST);
-		had = 1;
+		__atomic_and_fetch(&p[i], ~bits, __ATOMIC_SEQ_CST);
+		had = true;
 	}
 	return had;
 }

@@ -16,6 +16,8 @@ struct mmu;
  * called under mmu_lock. Freeing is allowed under any lock.
  */
 void *env_page_alloc(void);
+/* The same, but what is in the page is anything: for whoever fills all of it. */
+void *env_page_alloc_raw(void);
 void env_page_free(void *page);
 
 /* One word for each page-table page: its struct shadow_page, or NULL. */

@@ -9,13 +9,6 @@
 #define PIECE_LEVEL 3ull /* the level, in a piece's low bits; 0: an array of 4K pages */
 #define PAGE_GIVEN  1ull /* in an entry of such an array */
 
-u64 memslot_index(const struct memslot *slot, gfn_t gfn, int level)
-{
-	int shift = 9 * (level - 1);
-
-	return (gfn.v >> shift) - (slot->base.v >> shift);
-}
-
 u64 memslot_entries(const struct memslot *slot, int level)
 {
 	return memslot_index(slot, (gfn_t){slot->base.v + slot->npages - 1}, level) + 1;

@@ -68,7 +68,12 @@ struct memslot *memslot_find(struct mmu *mmu, gfn_t gfn);
  */
 hpa_t memslot_hpa(const struct memslot *slot, gfn_t gfn, int *level);
 /* Index of @gfn's entry in a per-level array of @slot; works for slots of any alignment. */
-u64 memslot_index(const struct memslot *slot, gfn_t gfn, int level);
+static inline u64 memslot_index(const struct memslot *slot, gfn_t gfn, int level)
+{
+	int shift = 9 * (level - 1);
+
+	return (gfn.v >> shift) - (slot->base.v >> shift);
+}
 /* Number of entries of such an array. */
 u64 memslot_entries(const struct memslot *slot, int level);
 /* Largest level that may map @gfn at all: host memory, slot ends, tracking, dirty log. */

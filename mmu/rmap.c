@@ -24,11 +24,6 @@ static void head_set_desc(struct rmap_head *head, struct rmap_desc *desc)
 	head->val = (uintptr_t)desc | RMAP_MANY;
 }
 
-struct rmap_head *rmap_get(const struct memslot *slot, gfn_t gfn, int level)
-{
-	return &slot->rmap[level - 1][memslot_index(slot, gfn, level)];
-}
-
 bool rmap_needs_desc(const struct rmap_head *head)
 {
 	if (!head->val)

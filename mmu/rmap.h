@@ -6,10 +6,9 @@
  */
 #pragma once
 
-#include "lib/types.h"
+#include "mmu/memslot.h"
 
 struct mmu;
-struct memslot;
 struct mmu_caches;
 struct shadow_page;
 
@@ -27,7 +26,10 @@ struct rmap_desc {
 };
 
 /* The head for @gfn at @level. The VM must use nested paging (mmu.nested_used). */
-struct rmap_head *rmap_get(const struct memslot *slot, gfn_t gfn, int level);
+static inline struct rmap_head *rmap_get(const struct memslot *slot, gfn_t gfn, int level)
+{
+	return &slot->rmap[level - 1][memslot_index(slot, gfn, level)];
+}
 
 /* True when adding one more entry to @head takes a descriptor out of the cache. */
 bool rmap_needs_desc(const struct rmap_head *head);

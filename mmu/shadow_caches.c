@@ -6,7 +6,7 @@
 static int fill_pages(struct mmu_caches *c, int pages)
 {
 	while (c->nr_pages < MIN(pages, CACHE_PAGES)) {
-		void *page = env_page_alloc();
+		void *page = c->raw_pages ? env_page_alloc_raw() : env_page_alloc();
 
 		if (!page)
 			return -ENOMEM;

@@ -74,6 +74,7 @@ u32 shadow_page_access(const struct shadow_page *sp, int index);
 #define CACHE_PAGES   64
 #define CACHE_HEADERS 64
 struct mmu_caches {
+	bool raw_pages;		  /* whoever takes a page fills all of it */
 	void *pages[CACHE_PAGES]; /* table pages */
 	int nr_pages;
 	struct shadow_page *headers[CACHE_HEADERS];

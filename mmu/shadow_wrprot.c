@@ -41,21 +41,22 @@ void shadow_arm_range(struct mmu *mmu, struct memslot *slot, u64 start, u64 end,
 void shadow_arm_masked(struct mmu *mmu, struct memslot *slot, u64 base, u64 mask, u64 bits,
 		       struct flush_batch *b)
 {
+	u64 first, end, write = mmu->cfg.fmt->write;
+
 	if (!mmu->nested_used || !mask)
 		return;
+	first = base + (u64)__builtin_ctzll(mask);
+	end = base + 64 - (u64)__builtin_clzll(mask);
 	/* The 64 pages may straddle huge pages where the slot's base is not aligned. */
 	for (int level = PG_LEVEL_2M; level <= PG_LEVEL_1G; level++) {
-		u64 first = base + (u64)__builtin_ctzll(mask);
-		u64 end = base + 64 - (u64)__builtin_clzll(mask);
-		struct rmap_head *head, *last;
+		struct rmap_head *last, *head = rmap_range(slot, first, end, level, &last);
 
-		head = rmap_range(slot, first, end, level, &last);
-		spte_clear_heads(mmu, head, last, arm_bits(mmu, level, bits), b);
+		if (head->val | last->val)
+			spte_clear_heads(mmu, head, last, write, b);
 	}
 	while (mask) {
-		int first, n = bitmap_take_run(&mask, &first);
-		const struct rmap_head *head =
-			rmap_get(slot, (gfn_t){base + (u64)first}, PG_LEVEL_4K);
+		int at, n = bitmap_take_run(&mask, &at);
+		const struct rmap_head *head = rmap_get(slot, (gfn_t){base + (u64)at}, PG_LEVEL_4K);
 
 		spte_clear_heads(mmu, head, head + n - 1, bits, b);
 	}

@@ -34,6 +34,7 @@ int split_caches_fill(struct mmu *mmu, int pages, int headers, int descs)
 		mmu->split = env_alloc(sizeof(*mmu->split));
 	if (!mmu->split)
 		return -ENOMEM;
+	mmu->split->caches.raw_pages = true;
 	return mmu_caches_fill(mmu, &mmu->split->caches, pages, headers, 0, descs);
 }
 

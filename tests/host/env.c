@@ -121,7 +121,7 @@ struct env_page *env_page_find(u64 addr)
 	return *page_slot(addr & PAGE_MASK);
 }
 
-void *env_page_alloc(void)
+void *env_page_alloc_raw(void)
 {
 	struct env_page *page = NULL, **pp;
 
@@ -129,13 +129,20 @@ void *env_page_alloc(void)
 	if (may_allocate()) {
 		page = calloc(1, sizeof(*page));
 		page->va = aligned_alloc(PAGE_SIZE, PAGE_SIZE);
-		memset(page->va, 0, PAGE_SIZE);
+		memset(page->va, 0x5b, PAGE_SIZE); /* "present", of memory that is nobody's */
 		pp = page_slot((u64)page->va);
 		*pp = page;
 		live++;
 	}
 	env_unlock();
 	return page ? page->va : NULL;
+}
+
+void *env_page_alloc(void)
+{
+	void *va = env_page_alloc_raw();
+
+	return va ? memset(va, 0, PAGE_SIZE) : NULL;
 }
 
 void env_page_free(void *va)
