@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * From a Multiboot 1 loader to main() in 64-bit mode: the first 4 GiB mapped one to one with
- * 2M pages, a GDT with a TSS, a stack, SSE switched on.
+ * 2M pages, a GDT with a TSS, a stack, SSE switched on. With LA57 defined: paging of 5 levels, where
+ * the processor has it.
  */
 #define __ASSEMBLER__ 1
 #include "lib/multiboot1.h"
@@ -39,10 +40,21 @@ _start:
 	movl $boot_pd + 0x3003, boot_pdpt + 24
 	movl $boot_pdpt + 3, boot_pml4
 
-	mov $0x620, %eax		/* CR4: PAE, OSFXSR, OSXMMEXCPT */
-	mov %eax, %cr4
-	mov $boot_pml4, %eax
-	mov %eax, %cr3
+	mov $0x620, %esi		/* CR4: PAE, OSFXSR, OSXMMEXCPT */
+	mov $boot_pml4, %edi
+#ifdef LA57
+	movl $boot_pml4 + 3, boot_pml5
+	mov $7, %eax
+	xor %ecx, %ecx
+	cpuid
+	bt $16, %ecx
+	jnc 2f
+	or $0x1000, %esi		/* CR4: LA57 */
+	mov $boot_pml5, %edi
+2:
+#endif
+	mov %esi, %cr4
+	mov %edi, %cr3
 	mov $0xc0000080, %ecx		/* EFER: LME, NXE, SCE */
 	mov $0x901, %eax
 	xor %edx, %edx
@@ -93,6 +105,13 @@ boot_gdt_tss:
 boot_gdtr:
 	.word . - boot_gdt - 1
 	.quad boot_gdt
+	.globl boot_levels
+boot_levels:
+#ifdef LA57
+	.long 5
+#else
+	.long 4
+#endif
 boot_magic:
 	.long 0
 boot_info:
@@ -106,6 +125,10 @@ boot_tss:
 	.globl boot_pml4
 boot_pml4:
 	.skip 4096
+#ifdef LA57
+boot_pml5:
+	.skip 4096
+#endif
 boot_pdpt:
 	.skip 4096
 boot_pd:

@@ -8,16 +8,18 @@ struct gate {
 	u8 ist;
 	u8 type;
 	u16 offset_mid;
-	u32 offset_high;
+#ifdef __x86_64__
+	u32 offset_high; /* 0: guests lie below 4 GiB */
 	u32 reserved;
+#endif
 };
 
 struct ex_entry {
-	u64 from;
-	u64 to;
+	u32 from;
+	u32 to;
 };
 
-#define GATE_INTERRUPT 0x8e /* present, 64-bit interrupt gate */
+#define GATE_INTERRUPT 0x8e /* present, interrupt gate of the mode's own size */
 #define CODE_SELECTOR  0x08
 #define STUB_SIZE      16
 
@@ -43,7 +45,6 @@ void cpu_idt_init(u8 ist)
 			.ist = v < EXC_COUNT ? 0 : ist,
 			.type = GATE_INTERRUPT,
 			.offset_mid = (u16)(stub >> 16),
-			.offset_high = (u32)(stub >> 32),
 		};
 	}
 	asm volatile("lidt %0" ::"m"(r) : "memory");
@@ -74,6 +75,6 @@ void isr_dispatch(struct isr_frame *f)
 		return;
 	}
 	if (!fixup(f))
-		die("exception %lu error 0x%lx at rip 0x%lx, cr2 0x%lx, rsp 0x%lx", f->vector,
-		    f->error, f->rip, read_cr2(), f->rsp);
+		die("exception %u error 0x%x at rip 0x%lx, cr2 0x%lx, stack 0x%lx", (u32)f->vector,
+		    (u32)f->error, (u64)f->rip, read_cr2(), (u64)f);
 }

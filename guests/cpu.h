@@ -9,12 +9,21 @@
 #include "lib/types.h"
 #include "lib/x86.h"
 
+/* As isr.S pushes it. Without a change of privilege 32-bit mode pushes no stack. */
+#ifdef __x86_64__
 struct isr_frame {
 	u64 r15, r14, r13, r12, r11, r10, r9, r8;
 	u64 rbp, rdi, rsi, rdx, rcx, rbx, rax;
 	u64 vector, error;
 	u64 rip, cs, rflags, rsp, ss;
 };
+#else
+struct isr_frame {
+	u32 rdi, rsi, rbp, unused, rbx, rdx, rcx, rax;
+	u32 vector, error;
+	u32 rip, cs, rflags;
+};
+#endif
 
 /* Prints one line that says what went wrong and ends the whole machine with a failure. */
 __noreturn __printf(1, 2) void die(const char *fmt, ...);
@@ -40,9 +49,9 @@ struct cpu_exception {
 };
 extern volatile struct cpu_exception cpu_exception;
 
-/* An instruction at @from may fault; execution then goes on at @to. */
+/* An instruction at @from may fault; execution then goes on at @to. Both are below 4 GiB. */
 #define EX_TABLE(from, to) \
-	".pushsection .ex_table, \"a\"\n\t.quad " #from ", " #to "\n\t.popsection\n"
+	".pushsection .ex_table, \"a\"\n\t.long " #from ", " #to "\n\t.popsection\n"
 
 /* Runs one instruction, the result is the exception that it raised or CPU_NO_EXCEPTION. */
 #define TRY(insn, ...)                                                          \
@@ -112,16 +121,16 @@ static inline struct cpuid cpuid(u32 leaf, u32 subleaf)
 	return c;
 }
 
-#define CPU_REGISTER(name)                                               \
-	static inline u64 read_##name(void)                              \
-	{                                                                \
-		u64 v;                                                   \
-		asm volatile("mov %%" #name ", %0" : "=r"(v)::"memory"); \
-		return v;                                                \
-	}                                                                \
-	static inline void write_##name(u64 v)                           \
-	{                                                                \
-		asm volatile("mov %0, %%" #name ::"r"(v) : "memory");    \
+#define CPU_REGISTER(name)                                                           \
+	static inline u64 read_##name(void)                                          \
+	{                                                                            \
+		unsigned long v;                                                     \
+		asm volatile("mov %%" #name ", %0" : "=r"(v)::"memory");             \
+		return v;                                                            \
+	}                                                                            \
+	static inline void write_##name(u64 v)                                       \
+	{                                                                            \
+		asm volatile("mov %0, %%" #name ::"r"((unsigned long)v) : "memory"); \
 	}
 
 CPU_REGISTER(cr0)
@@ -143,17 +152,17 @@ struct table_register {
 
 static inline struct table_register read_gdtr(void)
 {
-	struct table_register r;
+	struct table_register r = {0};
 
-	asm volatile("sgdt %0" : "=m"(r)::"memory");
+	asm volatile("sgdt %0" : "+m"(r)::"memory");
 	return r;
 }
 
 static inline struct table_register read_idtr(void)
 {
-	struct table_register r;
+	struct table_register r = {0};
 
-	asm volatile("sidt %0" : "=m"(r)::"memory");
+	asm volatile("sidt %0" : "+m"(r)::"memory");
 	return r;
 }
 

@@ -95,7 +95,7 @@ void guest_start(u32 magic, const struct multiboot1_info *info)
 		die("not started by a Multiboot loader (EAX 0x%x)", magic);
 	if (!(info->flags & MULTIBOOT1_INFO_MEMORY))
 		die("the loader did not say how much memory there is");
-	memory_end = (1ul << 20) + ((u64)info->mem_upper << 10);
+	memory_end = ((u64)1 << 20) + ((u64)info->mem_upper << 10);
 	if (memory_end < L1_MEMORY_END)
 		die("%lu MiB of memory are too few, at least %lu are needed", memory_end >> 20,
 		    L1_MEMORY_END >> 20);

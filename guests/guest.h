@@ -16,7 +16,7 @@ extern const char *const guest_options[];
 int guest_main(void);
 
 /* Memory below here is L1's own (image, tables, history); above it belongs to L2. */
-#define L1_MEMORY_END (64ul << 20)
+#define L1_MEMORY_END ((u64)64 << 20)
 
 /* First byte above the contiguous memory that starts at 1 MiB. */
 extern u64 memory_end;

@@ -18,20 +18,30 @@ GUEST_CFLAGS   := -std=gnu17 -O2 -g -fno-omit-frame-pointer -ffreestanding -nost
 		  -fcf-protection=none -fno-asynchronous-unwind-tables -fno-common \
 		  -Wall -Wextra -Werror -Wstrict-prototypes -Wmissing-prototypes -Wshadow \
 		  -ffile-prefix-map=$(CURDIR)=. $(TARGET_FLAGS)
+# A u64 is printed by %lx in both: the format's check is the 64-bit build's.
+GUEST32_CFLAGS := $(GUEST_CFLAGS) -m32 -malign-double -Wno-format -Wno-int-to-pointer-cast \
+		  -Wno-pointer-to-int-cast
 GUEST_ASFLAGS  := -g -ffreestanding -fno-pic -fno-pie -Wa,--noexecstack \
 		  -ffile-prefix-map=$(CURDIR)=. $(TARGET_FLAGS)
-GUEST_LDFLAGS  := -m elf_x86_64 -nostdlib -static --no-dynamic-linker --build-id=none \
+GUEST_LINK     := -nostdlib -static --no-dynamic-linker --build-id=none \
 		  -z max-page-size=4096 -z noexecstack --no-warn-rwx-segments
+GUEST_LDFLAGS  := -m elf_x86_64 $(GUEST_LINK)
+GUEST32_LDFLAGS := -m elf_i386 $(GUEST_LINK)
 
-# What every L1 kernel links, and the two kernels. L2's image is a part of l1.elf.
-GUEST_COMMON  := boot isr svm_enter cpu guest options npt svm
+# What every L1 kernel links, and the kernels. L2's image is a part of l1.elf.
+GUEST_COMMON  := boot isr svm_enter cpu guest options npt paging svm
 GUEST_LIB     := printf string
 GUEST_L1      := l1 l1_checks l1_events l1_exits l1_faults l1_hypercalls l1_layout platform \
 		 history l2_blob
 GUEST_L2      := l2_start isr l2 l2_checks l2_workload cpu history
 GUEST_HOSTILE := $(sort $(basename $(notdir $(wildcard guests/hostile*.c guests/hostile*.S))))
 
-guest_objs = $(patsubst %,$(O)/guests/obj/%.o,$(1)) $(patsubst %,$(O)/guests/obj/lib_%.o,$(GUEST_LIB))
+# The same with 32-bit code, for nested tables of the older formats.
+GUEST32_COMMON := boot32 isr svm_enter32 cpu guest options npt paging32 svm arith64
+GUEST32_L2     := l2_start32 isr l2 l2_checks l2_workload cpu history arith64
+
+guest_objs = $(patsubst %,$(O)/guests/obj/%.o,$(1) $(addprefix lib_,$(GUEST_LIB)))
+guest32_objs = $(patsubst %,$(O)/guests/obj32/%.o,$(1) $(addprefix lib_,$(GUEST_LIB)))
 
 $(O)/guests/obj/%.o: guests/%.c
 	$(say) CC $@
@@ -48,16 +58,47 @@ $(O)/guests/obj/%.o: guests/%.S
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(GUEST_CPPFLAGS) $(GUEST_ASFLAGS) -DL2_BIN='"$(O)/guests/l2.bin"' -c -o $@ $<
 
+$(O)/guests/obj/boot57.o: guests/boot.S
+	$(say) CC $@
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(GUEST_CPPFLAGS) $(GUEST_ASFLAGS) -DLA57 -c -o $@ $<
+
+$(O)/guests/obj32/%.o: guests/%.c
+	$(say) CC $@
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(GUEST_CPPFLAGS) $(GUEST32_CFLAGS) -c -o $@ $<
+
+$(O)/guests/obj32/lib_%.o: lib/%.c
+	$(say) CC $@
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(GUEST_CPPFLAGS) $(GUEST32_CFLAGS) -c -o $@ $<
+
+$(O)/guests/obj32/%.o: guests/%.S
+	$(say) CC $@
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(GUEST_CPPFLAGS) $(GUEST_ASFLAGS) -m32 -DL2_BIN='"$(O)/guests/l2-32.bin"' -c -o $@ $<
+
 $(O)/guests/obj/l2_blob.o: $(O)/guests/l2.bin
+$(O)/guests/obj32/l2_blob.o: $(O)/guests/l2-32.bin
 
 $(O)/guests/l2.elf: $(call guest_objs,$(GUEST_L2)) guests/l2.ld
 	$(Q)$(LD) $(GUEST_LDFLAGS) -T guests/l2.ld -o $@ $(filter %.o,$^)
 
-$(O)/guests/l2.bin: $(O)/guests/l2.elf
+$(O)/guests/l2-32.elf: $(call guest32_objs,$(GUEST32_L2)) guests/l2.ld
+	$(Q)$(LD) $(GUEST32_LDFLAGS) -T guests/l2.ld -o $@ $(filter %.o,$^)
+
+$(O)/guests/%.bin: $(O)/guests/%.elf
 	$(Q)$(OBJCOPY) -O binary $< $@
 
 $(O)/guests/l1.elf64: $(call guest_objs,$(GUEST_COMMON) $(GUEST_L1)) guests/guest.ld
 	$(Q)$(LD) $(GUEST_LDFLAGS) -T guests/guest.ld -o $@ $(filter %.o,$^)
+
+$(O)/guests/l1-la57.elf64: $(call guest_objs,boot57 $(filter-out boot,$(GUEST_COMMON)) $(GUEST_L1)) \
+			   guests/guest.ld
+	$(Q)$(LD) $(GUEST_LDFLAGS) -T guests/guest.ld -o $@ $(filter %.o,$^)
+
+$(O)/guests/l1-32.elf: $(call guest32_objs,$(GUEST32_COMMON) $(GUEST_L1)) guests/guest.ld
+	$(Q)$(LD) $(GUEST32_LDFLAGS) -T guests/guest.ld -o $@ $(filter %.o,$^)
 
 $(O)/guests/hostile.elf64: $(call guest_objs,$(GUEST_COMMON) $(GUEST_HOSTILE)) guests/guest.ld
 	$(Q)$(LD) $(GUEST_LDFLAGS) -T guests/guest.ld -o $@ $(filter %.o,$^)
@@ -66,7 +107,8 @@ $(O)/guests/hostile.elf64: $(call guest_objs,$(GUEST_COMMON) $(GUEST_HOSTILE)) g
 $(O)/guests/%.elf: $(O)/guests/%.elf64
 	$(Q)$(OBJCOPY) -O elf32-i386 $< $@
 
-guests-all: $(O)/guests/l1.elf $(O)/guests/hostile.elf
-GUESTS += $(O)/guests/l1.elf $(O)/guests/hostile.elf
+GUEST_ELVES := $(patsubst %,$(O)/guests/%.elf,l1 l1-la57 l1-32 hostile)
+guests-all: $(GUEST_ELVES)
+GUESTS += $(GUEST_ELVES)
 
--include $(wildcard $(O)/guests/obj/*.d)
+-include $(wildcard $(O)/guests/obj/*.d $(O)/guests/obj32/*.d)

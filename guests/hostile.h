@@ -66,3 +66,20 @@ void test_msr(void);
 void test_instructions(void);
 void test_vmload_bad(void);
 void test_svm_off(void);
+
+static inline u32 try_vmrun(u64 vmcb)
+{
+	return TRY("vmrun %%rax",
+		   : "+a"(vmcb)::"rbx", "rcx", "rdx", "rsi", "rdi", "r8", "r9", "r10", "r11", "r12",
+		     "r13", "r14", "r15", "memory", "cc");
+}
+
+static inline u32 try_vmload(u64 vmcb)
+{
+	return TRY("vmload %%rax", ::"a"(vmcb) : "memory");
+}
+
+static inline u32 try_vmsave(u64 vmcb)
+{
+	return TRY("vmsave %%rax", ::"a"(vmcb) : "memory");
+}

@@ -20,6 +20,7 @@ isr_stubs:
 	.set vector, vector + 1
 	.endr
 
+#ifdef __x86_64__
 isr_common:
 	push %rax
 	push %rbx
@@ -56,5 +57,16 @@ isr_common:
 	pop %rax
 	add $16, %rsp
 	iretq
+#else
+isr_common:
+	pusha
+	cld
+	push %esp
+	call isr_dispatch
+	add $4, %esp
+	popa
+	add $8, %esp
+	iret
+#endif
 
 	.section .note.GNU-stack, "", @progbits

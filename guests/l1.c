@@ -4,6 +4,7 @@
  * checks itself and L2 all the time. It ends with status 0 only if every check held.
  */
 #include "guests/l1.h"
+#include "guests/paging.h"
 #include "lib/string.h"
 
 struct l1 l1;
@@ -12,7 +13,7 @@ extern const char l2_image[], l2_image_end[];
 
 const char *const guest_options[] = {"np",	"l2mem",  "lazy", "evict", "wmem",
 				     "pattern", "writes", "rate", "hlt",   "passes",
-				     "inject",	"after",  "seed", NULL};
+				     "inject",	"after",  "seed", "npt",   NULL};
 
 static const char *const np_names[] = {"mixed", "4k", "2m", "1g", "aliased", "aliased-split", NULL};
 
@@ -24,11 +25,15 @@ static bool only_vmx(void)
 	       !(cpuid(CPUID_EXT1, 0).ecx & CPUID_EXT1_ECX_SVM);
 }
 
-/* One to one, 2M pages, so that the processor sets A and D bits in L2's memory. */
-static void l2_page_tables(void)
+/*
+ * One to one, 2M pages, so that the processor sets A and D bits in L2's memory. A 32-bit L2 has PAE
+ * paging: the same tables without the topmost. Returns its CR3.
+ */
+static u64 l2_page_tables(void)
 {
 	u64 *pml4 = layout_pointer(L2_PAGE_TABLES);
 	u64 *pdpt = layout_pointer(L2_PAGE_TABLES + PAGE_SIZE);
+	u64 pdpt_flags = L2_IS_64BIT ? PTE_P | PTE_W : PTE_P;
 
 	memset(pml4, 0, PAGE_SIZE);
 	memset(pdpt, 0, PAGE_SIZE);
@@ -37,20 +42,21 @@ static void l2_page_tables(void)
 		u64 at = L2_PAGE_TABLES + (2 + g) * PAGE_SIZE;
 		u64 *pd = layout_pointer(at);
 
-		pdpt[g] = at | PTE_P | PTE_W;
+		pdpt[g] = at | pdpt_flags;
 		for (u64 i = 0; i < PT_ENTRIES; i++)
 			pd[i] = g * SIZE_1G + i * SIZE_2M + (PTE_P | PTE_W | PTE_PS);
 	}
+	return L2_IS_64BIT ? L2_PAGE_TABLES : L2_PAGE_TABLES + PAGE_SIZE;
 }
 
-static void l2_load(const struct l2_params *params)
+static u64 l2_load(const struct l2_params *params)
 {
 	size_t size = (size_t)(l2_image_end - l2_image);
 
 	for (size_t at = 0; at < size; at += PAGE_SIZE)
 		memcpy(layout_pointer(L2_IMAGE + at), l2_image + at, MIN(PAGE_SIZE, size - at));
 	memcpy(layout_pointer(L2_PARAMS), params, sizeof(*params));
-	l2_page_tables();
+	return l2_page_tables();
 }
 
 static void read_options(struct l2_params *p)
@@ -66,7 +72,7 @@ static void read_options(struct l2_params *p)
 	p->rate = option_u64("rate", 0);
 	p->seed = option_u64("seed", 42);
 	l1.layout.np = option_choice("np", np_names);
-	l1.layout.l2mem = option_u64("l2mem", 256ul << 20);
+	l1.layout.l2mem = option_u64("l2mem", (u64)256 << 20);
 	l1.layout.lazy = option_u64("lazy", 64);
 	if (l1.layout.lazy > 4096)
 		die("lazy= is at most 4096 pages");
@@ -80,12 +86,13 @@ static void read_options(struct l2_params *p)
 static void l1_setup(void)
 {
 	struct l2_params params;
+	u64 cr3;
 
 	memset(&params, 0, sizeof(params));
 	read_options(&params);
-	layout_build(&l1.layout, &l1.npt, &params, option_u64("wmem", 16ul << 20));
-	l2_load(&params);
-	svm_vcpu_init(&l1.vcpu, (u64)l1.npt.root, L2_PAGE_TABLES, L2_IMAGE, L2_STACK_TOP);
+	layout_build(&l1.layout, &l1.npt, &params, option_u64("wmem", (u64)16 << 20));
+	cr3 = l2_load(&params);
+	svm_vcpu_init(&l1.vcpu, (u64)l1.npt.root, cr3, L2_IMAGE, L2_STACK_TOP);
 	svm_iopm_set(&l1.vcpu, L2_PORT_SCRATCH, false);
 	svm_msrpm_set(&l1.vcpu, L2_MSR_PRESENT, true, true);
 	svm_msrpm_set(&l1.vcpu, L2_MSR_ABSENT, true, true);
@@ -93,8 +100,9 @@ static void l1_setup(void)
 		vmcb_intercept_clear(&l1.vcpu.vmcb->control, INTERCEPT_HLT);
 	checks_init();
 	console_print("L1: hypervisor on AMD SVM, nested paging %s, %lu MiB for L2, %u nested "
-		      "tables, %u ASIDs\n",
-		      np_names[l1.layout.np], l1.layout.l2mem >> 20, l1.npt.tables, l1.vcpu.asids);
+		      "tables (%s), %u ASIDs\n",
+		      np_names[l1.layout.np], l1.layout.l2mem >> 20, l1.npt.tables,
+		      l1.npt.fmt->name, l1.vcpu.asids);
 }
 
 static void look_for_migration(void)
@@ -150,6 +158,7 @@ int guest_main(void)
 {
 	const char *missing;
 
+	paging_init();
 	platform_init();
 	platform_phase(PHASE_L1);
 	if (only_vmx())

@@ -13,11 +13,13 @@ enum l1_np { NP_MIXED, NP_4K, NP_2M, NP_1G, NP_ALIASED, NP_ALIASED_SPLIT };
 
 struct l1_layout {
 	u32 np;
-	u64 l2mem;    /* bytes at L2-physical 0 */
-	u64 lazy;     /* pages at L2_LAZY_BASE, the interrupt stack after them */
-	u8 *backing;  /* of the lazy pages */
-	u64 mapped;   /* faults that mapped a page */
-	u64 upgraded; /* faults that made a read-only page writable */
+	u64 l2mem;     /* bytes at L2-physical 0 */
+	u64 huge;      /* bytes of a page of level 2: 2M, or 4M */
+	bool gigabyte; /* there is one page of level 3 */
+	u64 lazy;      /* pages at L2_LAZY_BASE, the interrupt stack after them */
+	u8 *backing;   /* of the lazy pages */
+	u64 mapped;    /* faults that mapped a page */
+	u64 upgraded;  /* faults that made a read-only page writable */
 	u64 evicted;
 	u64 spurious;
 	u64 last_fault; /* address of the last spurious fault */

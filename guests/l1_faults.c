@@ -16,8 +16,9 @@ static bool wanted(const struct l1_layout *l, u64 l2, u64 *l1_at, int *level)
 	if (l->np != NP_ALIASED_SPLIT || l2 < 2 * L2_ALIAS_OFFSET)
 		return false;
 	*level = at < l->l2mem / 2 ? 1 : 2;
-	*l1_at = (u64)layout_pointer(at) & ~(PT_LEVEL_SIZE(*level) - 1);
-	return at < l->l2mem / 2 || (at >= L2_HUGE_BASE && at < L2_HUGE_BASE + SIZE_1G);
+	*l1_at = (u64)layout_pointer(at) & ~(npt_size(&l1.npt, *level) - 1);
+	return at < l->l2mem / 2 ||
+	       (l->gigabyte && at >= L2_HUGE_BASE && at < L2_HUGE_BASE + SIZE_1G);
 }
 
 /* Whether @error may come from an access that the leaf @e (0: absent) refuses. */
@@ -66,7 +67,7 @@ const char *layout_fault(struct l1_layout *l, struct npt *npt, u64 l2, u64 error
 		l->upgraded++;
 	else
 		l->mapped++;
-	npt_map(npt, l2 & ~(PT_LEVEL_SIZE(level) - 1), at, PT_LEVEL_SIZE(level), level, NPT_RW);
+	npt_map(npt, l2 & ~(npt_size(npt, level) - 1), at, npt_size(npt, level), level, NPT_RW);
 	l->last_fault = 0;
 	return NULL;
 }
@@ -74,8 +75,7 @@ const char *layout_fault(struct l1_layout *l, struct npt *npt, u64 l2, u64 error
 void layout_evict(struct l1_layout *l, struct npt *npt, u64 random)
 {
 	u64 page = random % (l->lazy + 1);
-	u64 at;
-	u64 *e;
+	u64 at, entry;
 
 	if (random >> 60 < 4) /* the interrupt stack, so that deliveries fault too */
 		page = l->lazy;
@@ -83,12 +83,12 @@ void layout_evict(struct l1_layout *l, struct npt *npt, u64 random)
 	if (l->np == NP_ALIASED_SPLIT && random >> 60 >= 12)
 		at = 2 * L2_ALIAS_OFFSET + L2_CORE_END +
 		     random % ((l->l2mem / 2 - L2_CORE_END) / PAGE_SIZE) * PAGE_SIZE;
-	e = npt_entry(npt, at, 1);
-	if (!(*e & PTE_P))
+	entry = npt_read(npt, at, 1);
+	if (!(entry & PTE_P))
 		return;
 	l->evicted++;
-	if (at >= 2 * L2_ALIAS_OFFSET && *e & PTE_W)
-		*e &= ~PTE_W;
+	if (at - 2 * L2_ALIAS_OFFSET < l->l2mem && entry & PTE_W)
+		npt_write(npt, at, 1, entry & ~PTE_W);
 	else
-		*e = 0;
+		npt_write(npt, at, 1, 0);
 }

@@ -2,38 +2,50 @@
 /*
  * L2's memory and the nested tables that make it, by np=:
  *
- *   4k, 2m         [0, l2mem) in pages of that size
+ *   4k, 2m         [0, l2mem) in pages of that size (2m: the next after 4K, which may be 4M)
  *   1g             [0, 1G) as one page, L1's second gigabyte
  *   mixed          [0, l2mem/2) in 2M, the other half in 4K, and 1G..2G as one page
  *   aliased        mixed, all of it once more (alias 1, the same page sizes)
  *   aliased-split  aliased, and alias 2: the 2M half through 4K entries, the 1G page
  *                  through 2M entries, some of them read-only, some absent
  *
+ * in nested tables without 1G pages those are left out,
  * and always, at L2_LAZY_BASE, pages that are not there until they are touched.
  */
 #include "guests/l1.h"
 
-#define L1_LOW_BASE  (256ul << 20) /* backs L2's memory from 0 on */
-#define L1_HUGE_BASE (1ul << 30)   /* backs the 1G page, but for its last 2M */
-#define ALIAS2_HUGE  (128ul << 20) /* so much of the 1G page has partial entries in alias 2 */
+#define L1_LOW_BASE  ((u64)256 << 20) /* backs L2's memory from 0 on */
+#define L1_HUGE_BASE ((u64)1 << 30)   /* backs the 1G page, but for its last 2M */
+#define ALIAS2_HUGE  ((u64)128 << 20) /* so much of the 1G page has partial entries in alias 2 */
 
-static bool np_has_huge(u32 np)
+static bool np_is_mixed(u32 np)
 {
 	return np == NP_MIXED || np == NP_ALIASED || np == NP_ALIASED_SPLIT;
 }
 
+static void check_pages(struct l1_layout *l, const struct npt *npt)
+{
+	u8 level = l->np == NP_1G ? 3 : l->np == NP_4K ? 1 : 2;
+
+	if (level > npt->fmt->leaf_level)
+		die("np= wants larger pages than nested tables of the format '%s' have",
+		    npt->fmt->name);
+	l->huge = npt_size(npt, 2);
+	l->gigabyte = l->np == NP_1G || (np_is_mixed(l->np) && npt->fmt->leaf_level >= 3);
+}
+
 static void check_size(const struct l1_layout *l)
 {
-	bool huge = np_has_huge(l->np) || l->np == NP_1G;
 	u64 low_end = l->np == NP_1G ? 0 : L1_LOW_BASE + l->l2mem;
+	u64 limit = l->gigabyte ? L1_HUGE_BASE : memory_end;
 
-	if (!IS_ALIGNED(l->l2mem, 2 * SIZE_2M) || l->l2mem < 8 * SIZE_2M || l->l2mem > SIZE_1G)
-		die("l2mem= must be a multiple of 4M, from 16M to 1G");
-	if (huge && memory_end < L1_HUGE_BASE + SIZE_1G)
+	if (!IS_ALIGNED(l->l2mem, 2 * l->huge) || l->l2mem < 8 * SIZE_2M || l->l2mem > SIZE_1G)
+		die("l2mem= must be a multiple of %luM, from 16M to 1G", l->huge >> 19);
+	if (l->gigabyte && memory_end < L1_HUGE_BASE + SIZE_1G)
 		die("a 1G page needs 2048 MiB of memory, this machine has %lu", memory_end >> 20);
-	if (low_end > (np_has_huge(l->np) ? L1_HUGE_BASE : memory_end))
+	if (low_end > limit)
 		die("l2mem= is too large: it must end below %lu MiB, it would end at %lu MiB",
-		    (np_has_huge(l->np) ? L1_HUGE_BASE : memory_end) >> 20, low_end >> 20);
+		    limit >> 20, low_end >> 20);
 }
 
 /* The state in which an entry of alias 2 starts, by its number. */
@@ -52,16 +64,15 @@ static u64 alias2_flags(u64 n)
 /* Puts entry @n of alias 2, which translates @l2, into its first state. */
 static void alias2_set(struct npt *npt, u64 l2, u64 at, int level, u64 flags)
 {
-	u64 *e = npt_entry(npt, l2 + 2 * L2_ALIAS_OFFSET, level);
-
-	*e = flags ? at | flags | (level > 1 ? PTE_PS : 0) : 0;
+	npt_write(npt, l2 + 2 * L2_ALIAS_OFFSET, level,
+		  flags ? at | flags | (level > 1 ? PTE_PS : 0) : 0);
 }
 
 static void build_alias2(struct l1_layout *l, struct npt *npt)
 {
 	for (u64 at = 0; at < l->l2mem / 2; at += PAGE_SIZE)
 		alias2_set(npt, at, L1_LOW_BASE + at, 1, alias2_flags(at / PAGE_SIZE));
-	for (u64 at = 0; at < SIZE_1G; at += SIZE_2M)
+	for (u64 at = 0; l->gigabyte && at < SIZE_1G; at += SIZE_2M)
 		alias2_set(npt, L2_HUGE_BASE + at, L1_HUGE_BASE + at, 2,
 			   at < ALIAS2_HUGE ? alias2_flags(at / SIZE_2M) : NPT_RW);
 }
@@ -72,7 +83,8 @@ static void build_mixed(struct l1_layout *l, struct npt *npt, u64 offset)
 
 	npt_map(npt, offset, L1_LOW_BASE, half, 2, NPT_RW);
 	npt_map(npt, offset + half, L1_LOW_BASE + half, half, 1, NPT_RW);
-	npt_map(npt, offset + L2_HUGE_BASE, L1_HUGE_BASE, SIZE_1G, 3, NPT_RW);
+	if (l->gigabyte)
+		npt_map(npt, offset + L2_HUGE_BASE, L1_HUGE_BASE, SIZE_1G, 3, NPT_RW);
 }
 
 static void build_tables(struct l1_layout *l, struct npt *npt)
@@ -128,15 +140,17 @@ static void build_segments(struct l1_layout *l, struct l2_params *p, u64 wmem)
 	u32 twice, thrice;
 
 	add_segment(p, L2_LAZY_BASE, PAGE_SIZE, l->lazy, BIT(0));
-	if (!np_has_huge(l->np)) {
+	if (!np_is_mixed(l->np)) {
 		add_region(p, L2_CORE_END, l->np == NP_1G ? size - SIZE_2M : size,
-			   l->np == NP_1G ? 16 * SIZE_2M : SIZE_2M, pages, BIT(0));
+			   l->np == NP_1G ? 16 * SIZE_2M : l->huge, pages, BIT(0));
 		return;
 	}
 	twice = aliases[l->np];
 	thrice = twice | (l->np == NP_ALIASED_SPLIT ? BIT(2) : 0);
-	add_region(p, L2_CORE_END, size / 2, SIZE_2M, pages / 3, thrice);
-	add_region(p, size / 2, size, SIZE_2M, pages / 3, twice);
+	add_region(p, L2_CORE_END, size / 2, l->huge, pages / 3, thrice);
+	add_region(p, size / 2, size, l->huge, pages / 3, twice);
+	if (!l->gigabyte)
+		return;
 	/* The last 2M are L1's own, see l1_checks.c. */
 	add_region(p, L2_HUGE_BASE, L2_HUGE_BASE + SIZE_1G - SIZE_2M, 16 * SIZE_2M,
 		   pages - pages / 3 * 2, thrice);
@@ -144,8 +158,9 @@ static void build_segments(struct l1_layout *l, struct l2_params *p, u64 wmem)
 
 void layout_build(struct l1_layout *l, struct npt *npt, struct l2_params *params, u64 wmem)
 {
-	check_size(l);
 	npt_init(npt);
+	check_pages(l, npt);
+	check_size(l);
 	l->backing = pages_alloc((u32)l->lazy + 1);
 	build_tables(l, npt);
 	build_segments(l, params, wmem);
@@ -159,6 +174,6 @@ void *layout_pointer(u64 l2)
 
 	if (!leaf)
 		die("L2's 0x%lx is not mapped", l2);
-	return (void *)((leaf & PTE_ADDR & ~(PT_LEVEL_SIZE(level) - 1)) |
-			(l2 & (PT_LEVEL_SIZE(level) - 1)));
+	return (void *)((leaf & PTE_ADDR & ~(npt_size(&l1.npt, level) - 1)) |
+			(l2 & (npt_size(&l1.npt, level) - 1)));
 }

@@ -50,15 +50,23 @@ void die(const char *fmt, ...)
 		asm volatile("cli\n\thlt");
 }
 
-/* Interrupts get a stack in memory that L1 takes away now and then. */
+/*
+ * Interrupts get a stack in memory that L1 takes away now and then. In 32-bit mode they stay on
+ * the one that is in use: all of L2 runs on it (l2_start32.S).
+ */
 static void tss_load(void)
 {
+#ifdef __x86_64__
 	u64 base = (u64)&tss;
 
 	tss.ist[0] = l2_params->interrupt_stack;
 	tss.iopb = sizeof(tss);
 	l2_gdt_tss[0] = 0x0000890000000067ull | (base & 0xffffff) << 16 | (base >> 24) << 56;
 	asm volatile("ltr %w0" ::"r"(0x18));
+#else
+	(void)tss;
+	(void)l2_gdt_tss;
+#endif
 }
 
 void l2_main(void);
@@ -71,8 +79,8 @@ void l2_main(void)
 	cpu_idt_init(1);
 	for (u32 i = 0; i < l2_params->segments; i++)
 		pages += l2_params->segment[i].pages;
-	l2_print("hello from 64-bit mode, working set %lu pages in %u pieces\n", pages,
-		 l2_params->segments);
+	l2_print("hello from %s mode, working set %lu pages in %u pieces\n",
+		 L2_IS_64BIT ? "64-bit" : "32-bit", pages, l2_params->segments);
 	l2_checks_init();
 	l2_hypercall(HC_HELLO, 0, 0, 0, 0);
 	interrupts_on();

@@ -12,8 +12,14 @@ __printf(1, 2) void l2_print(const char *fmt, ...);
 
 static inline u64 l2_hypercall(u64 number, u64 b, u64 c, u64 d, u64 si)
 {
-	asm volatile("vmmcall" : "+a"(number) : "b"(b), "c"(c), "d"(d), "S"(si) : "memory");
-	return number;
+	unsigned long result = (unsigned long)number;
+
+	asm volatile("vmmcall"
+		     : "+a"(result)
+		     : "b"((unsigned long)b), "c"((unsigned long)c), "d"((unsigned long)d),
+		       "S"((unsigned long)si)
+		     : "memory");
+	return result;
 }
 
 /* Sets the patterns that l2_check_next() verifies. Once, before anything else here. */

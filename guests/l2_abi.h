@@ -7,16 +7,26 @@
 
 #include "lib/types.h"
 
-/* L2-physical addresses. L2's own page tables map the first 16 GiB one to one. */
-#define L2_PARAMS	0x8000ul
-#define L2_PAGE_TABLES	0x10000ul /* PML4, PDPT, then L2_MAPPED_GB page directories */
-#define L2_MAPPED_GB	16
-#define L2_STACK_TOP	0x80000ul
-#define L2_IMAGE	0x100000ul
-#define L2_CORE_END	(4ul << 20) /* the working set starts here */
-#define L2_HUGE_BASE	(1ul << 30) /* mapped as one 1G page, for np=mixed and aliased */
-#define L2_LAZY_BASE	(3ul << 30) /* pages that L1 maps when they are touched */
-#define L2_ALIAS_OFFSET (4ul << 30) /* alias n of an address is n * this above it */
+/* L2 runs in the mode that L1 was built for: 64-bit, or 32-bit with PAE paging. */
+#ifdef __x86_64__
+#define L2_IS_64BIT  true
+#define L2_MAPPED_GB 16
+#define L2_ALIAS_GB  4
+#else
+#define L2_IS_64BIT  false
+#define L2_MAPPED_GB 4
+#define L2_ALIAS_GB  1
+#endif
+
+/* L2-physical addresses. L2's own page tables map the first L2_MAPPED_GB one to one. */
+#define L2_PARAMS	0x8000
+#define L2_PAGE_TABLES	0x10000 /* PML4, PDPT, then L2_MAPPED_GB page directories */
+#define L2_STACK_TOP	0x80000
+#define L2_IMAGE	0x100000
+#define L2_CORE_END	((u64)4 << 20) /* the working set starts here */
+#define L2_HUGE_BASE	((u64)1 << 30) /* mapped as one 1G page, for np=mixed and aliased */
+#define L2_LAZY_BASE	((u64)3 << 30) /* pages that L1 maps when they are touched */
+#define L2_ALIAS_OFFSET ((u64)L2_ALIAS_GB << 30) /* alias n of an address is n * this above it */
 
 #define L2_VECTOR_EVENT 0x50 /* injected by EVENTINJ */
 #define L2_VECTOR_VIRQ	0x51 /* injected by V_IRQ */

@@ -69,7 +69,7 @@ static void check_injected_gp(void)
 
 static void check_injected_ud(void)
 {
-	if (TRY("vmrun %%rax", ::"a"(0) : "memory") != EXC_UD)
+	if (TRY("vmrun %0", ::"a"(0ul) : "memory") != EXC_UD)
 		die("VMRUN in L2: vector %d", (int)cpu_exception.vector);
 	exceptions++;
 }

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Nested page tables: 4 levels, in L1's own memory. APM 2 15.25. */
+/*
+ * Nested page tables in L1's own memory (APM 2 15.25), in each format that L1's own paging may
+ * have: a row of data per format, and one way to read, write and build them.
+ */
 #pragma once
 
 #include "lib/types.h"
@@ -9,17 +12,45 @@
 #define NPT_RW (PTE_P | PTE_W | PTE_U)
 #define NPT_RO (PTE_P | PTE_U)
 
+enum npt_mode { NPT_32, NPT_PSE, NPT_PAE, NPT_LONG4, NPT_LONG5, NPT_MODES };
+
+struct npt_format {
+	const char *name;
+	u8 levels;
+	u8 entry_size; /* bytes: 4 or 8 */
+	u8 index_bits;
+	u8 leaf_level; /* of the largest leaf */
+	bool nx;
+	u64 root_flags; /* of the top level's entries: PAE's have neither W nor U */
+};
+
+extern const struct npt_format npt_formats[NPT_MODES];
+
 struct npt {
-	u64 *root;
+	const struct npt_format *fmt;
+	void *root;
 	u32 tables; /* allocated, root included */
 };
 
+/* Empty tables in the format that L1's own paging has now (guests/paging.h); in @fmt. */
 void npt_init(struct npt *npt);
+void npt_init_format(struct npt *npt, const struct npt_format *fmt);
+
+/* Bytes that an entry of @level (1: 4K, 2: 2M or 4M, 3: 1G) maps. */
+static inline u64 npt_size(const struct npt *npt, int level)
+{
+	return BIT(PAGE_SHIFT + npt->fmt->index_bits * (level - 1));
+}
 
 /*
- * The entry of @level (1: 4K, 2: 2M, 3: 1G) for L2's address @l2, with its tables made as
- * needed. Dies where a larger page is in the way.
+ * The entry of @level for L2's address @l2, with its tables made as needed. Dies where a larger
+ * page is in the way.
  */
+u64 npt_read(struct npt *npt, u64 l2, int level);
+void npt_write(struct npt *npt, u64 l2, int level, u64 entry);
+
+/* Where that entry is. npt_entry(): in tables of 8-byte entries. */
+void *npt_at(struct npt *npt, u64 l2, int level);
 u64 *npt_entry(struct npt *npt, u64 l2, int level);
 
 /* Maps [@l2, @l2 + @size) to @l1 on with leaves of @level. All are multiples of the leaf. */

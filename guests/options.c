@@ -48,7 +48,7 @@ void options_init(const char *text)
 	size_t n;
 
 	if (strlen(text) >= sizeof(cmdline))
-		die("the command line is longer than %zu characters", sizeof(cmdline) - 1);
+		die("the command line is longer than %u characters", (u32)sizeof(cmdline) - 1);
 	memcpy(cmdline, text, strlen(text) + 1);
 
 	p = next_word(cmdline, &n);

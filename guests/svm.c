@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Switching SVM on, a VMCB for a 64-bit guest, permission maps and TLB flushes. */
+/* Switching SVM on, a VMCB for a guest, permission maps and TLB flushes. */
 #include "guests/svm.h"
 #include "guests/guest.h"
 #include "lib/string.h"
@@ -46,13 +46,14 @@ static void init_save(struct svm_vcpu *v, u64 cr3, u64 rip, u64 rsp)
 {
 	struct vmcb_save *s = &v->vmcb->save;
 	struct vmcb_seg data = {0x10, VMCB_SEG_DATA, 0xffffffff, 0};
+	bool wide = sizeof(void *) == 8;
 
 	s->es = s->ss = s->ds = s->fs = s->gs = data;
-	s->cs = (struct vmcb_seg){0x08, VMCB_SEG_CODE64, 0xffffffff, 0};
+	s->cs = (struct vmcb_seg){0x08, wide ? VMCB_SEG_CODE64 : VMCB_SEG_CODE32, 0xffffffff, 0};
 	s->ldtr = (struct vmcb_seg){0, VMCB_SEG_LDT, 0xffff, 0};
 	s->tr = (struct vmcb_seg){0, VMCB_SEG_TSS64, 0xffff, 0};
 	s->gdtr.limit = s->idtr.limit = 0;
-	s->efer = EFER_SVME | EFER_LME | EFER_LMA | EFER_SCE | EFER_NXE;
+	s->efer = EFER_SVME | EFER_SCE | EFER_NXE | (wide ? EFER_LME | EFER_LMA : 0);
 	s->cr0 = CR0_PG | CR0_WP | CR0_NE | CR0_ET | CR0_MP | CR0_PE;
 	s->cr4 = CR4_PAE | CR4_OSFXSR | CR4_OSXMMEXCPT;
 	s->cr3 = cr3;

@@ -28,8 +28,9 @@ struct svm_vcpu {
 const char *svm_enable(void);
 
 /*
- * Allocates the VMCB, intercepts everything that a small hypervisor wants, makes the guest a
- * 64-bit one at @rip with page tables at @cr3 and nested page tables at @ncr3.
+ * Allocates the VMCB, intercepts everything that a small hypervisor wants, makes the guest one of
+ * 64 bits (of a 32-bit kernel: of 32 bits with PAE) at @rip with page tables at @cr3 and nested
+ * page tables at @ncr3.
  */
 void svm_vcpu_init(struct svm_vcpu *v, u64 ncr3, u64 cr3, u64 rip, u64 rsp);
 
@@ -45,20 +46,3 @@ void svm_vcpu_flush(struct svm_vcpu *v);
 /* Permission maps: intercept (or not) one port, and reads or writes of one MSR. */
 void svm_iopm_set(struct svm_vcpu *v, u16 port, bool intercept);
 void svm_msrpm_set(struct svm_vcpu *v, u32 msr, bool read, bool write);
-
-static inline u32 try_vmrun(u64 vmcb)
-{
-	return TRY("vmrun %%rax",
-		   : "+a"(vmcb)::"rbx", "rcx", "rdx", "rsi", "rdi", "r8", "r9", "r10", "r11", "r12",
-		     "r13", "r14", "r15", "memory", "cc");
-}
-
-static inline u32 try_vmload(u64 vmcb)
-{
-	return TRY("vmload %%rax", ::"a"(vmcb) : "memory");
-}
-
-static inline u32 try_vmsave(u64 vmcb)
-{
-	return TRY("vmsave %%rax", ::"a"(vmcb) : "memory");
-}

@@ -134,8 +134,10 @@ static int parse_size(const char **fmt)
 	for (;; (*fmt)++) {
 		if (**fmt == 'h')
 			size /= 2;
-		else if (**fmt == 'l' || **fmt == 'z')
-			size = sizeof(long);
+		else if (**fmt == 'l') /* guests with a long of 32 bits print u64 by it, too */
+			size = sizeof(u64);
+		else if (**fmt == 'z')
+			size = sizeof(size_t);
 		else
 			return size;
 	}

@@ -1,17 +1,24 @@
 // SPDX-License-Identifier: MIT
 /*
  * Memory and string functions for the freestanding image. The bulk ones are string instructions,
- * by eight bytes: short to read, fast on processors, and an emulator that counts instructions
- * counts one for each step.
+ * by words: short to read, fast on processors, and an emulator that counts instructions counts one
+ * for each step.
  */
 #include "lib/string.h"
+
+/* 32-bit guests link this file, too. */
+#ifdef __x86_64__
+#define WORDS "q"
+#else
+#define WORDS "l"
+#endif
 
 void *memcpy(void *restrict dst, const void *restrict src, size_t n)
 {
 	void *d = dst;
-	size_t words = n / 8, rest = n % 8;
+	size_t words = n / sizeof(long), rest = n % sizeof(long);
 
-	__asm__ volatile("rep movsq" : "+D"(d), "+S"(src), "+c"(words) : : "memory");
+	__asm__ volatile("rep movs" WORDS : "+D"(d), "+S"(src), "+c"(words) : : "memory");
 	__asm__ volatile("rep movsb" : "+D"(d), "+S"(src), "+c"(rest) : : "memory");
 	return dst;
 }
@@ -34,10 +41,10 @@ void *memmove(void *dst, const void *src, size_t n)
 void *memset(void *dst, int c, size_t n)
 {
 	void *d = dst;
-	size_t words = n / 8, rest = n % 8;
-	u64 bytes = (u8)c * 0x0101010101010101ull;
+	size_t words = n / sizeof(long), rest = n % sizeof(long);
+	unsigned long bytes = (u8)c * (~0ul / 0xff);
 
-	__asm__ volatile("rep stosq" : "+D"(d), "+c"(words) : "a"(bytes) : "memory");
+	__asm__ volatile("rep stos" WORDS : "+D"(d), "+c"(words) : "a"(bytes) : "memory");
 	__asm__ volatile("rep stosb" : "+D"(d), "+c"(rest) : "a"(bytes) : "memory");
 	return dst;
 }

@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: MIT
+"""L1's nested tables in each format that L1's own paging may have: a 32-bit L1 with entries of 4
+bytes, with 4M pages beside them, with PAE. Each stack is moved while L2 runs."""
+
+from arrival import arrives
+from expected import at_least
+
+IN_512M = {"ram.total": 512 << 20, "split.tdp.1g": 0, "split.tdp.2m": at_least(16),
+           "split.nested.1g": 0, "l2-active-at-switchover": True}
+
+
+def legacy(mode, np, result):
+    """A 32-bit L1 and L2. What L1 says tells that it is in that mode."""
+    return arrives("npt-%s-%s" % (mode, np), "mem=512M ", "npt=%s np=%s wmem=2M" % (mode, np),
+                   {**IN_512M, **result}, l1="guests/l1-32.elf", says=[
+                       r"^\[L1\] L1: hypervisor .* %s, .* nested tables \(%s\)" % (np, mode),
+                       r"^\[L1\] L2: hello from 32-bit mode"])
+
+
+TESTS = [
+    legacy("32", "4k", {"split.nested.2m": 0}),
+    # A page of 4M makes two of our entries.
+    legacy("pse", "2m", {"split.nested.2m": at_least(60)}),
+    legacy("pse", "aliased-split", {"split.nested.2m": at_least(40),
+                                    "source.stats.rmap_descs": at_least(100)}),
+    legacy("pae", "2m", {"split.nested.2m": at_least(120)}),
+    legacy("pae", "aliased-split", {"split.nested.2m": at_least(80),
+                                    "source.stats.rmap_descs": at_least(100)}),
+]
