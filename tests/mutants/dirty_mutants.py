@@ -148,8 +148,6 @@ MUTANTS = [
     mutant("protect-row-beyond-its-end", "mmu/spte_nested.c",
            "for (; at <= last && at->val == next; at++)",
            "for (; at <= last + 1 && at->val == next; at++)", ARM),
-    mutant("protect-mask-only-the-first-huge-page", "mmu/shadow_wrprot.c",
-           "if (head->val | last->val)", "if (head->val)", ARM),
     mutant("protect-skips-a-head", "mmu/rmap.c", "head[5].val | head[6].val | head[7].val)",
            "head[5].val | head[6].val)", ARM),
     mutant("protect-huge-by-its-dirty-bit", "mmu/shadow_wrprot.c",

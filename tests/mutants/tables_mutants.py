@@ -34,8 +34,6 @@ MUTANTS = [
            "sptep[i] = i == TABLE_ENTRIES - 1 ? 0 : spte;", NESTED),
     mutant("nested-split-of-aliases-fills-all-but-one", "mmu/spte_nested.c", "*sptep = spte;",
            "*sptep = i == TABLE_ENTRIES - 1 ? 0 : spte;", NESTED),
-    mutant("nested-split-leaves-a-hole-as-it-was", "mmu/spte_nested.c", "*sptep = 0;", "",
-           "test_fault_descs " + NESTED),
     mutant("tables-of-faults-not-zeroed", "mmu/shadow_caches.c",
            "c->raw_pages ? env_page_alloc_raw() : env_page_alloc();", "env_page_alloc_raw();",
            NESTED),
