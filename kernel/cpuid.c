@@ -73,6 +73,9 @@ static const struct cpuid_rule {
 };
 
 static u32 values[ARRAY_SIZE(rules)][4];
+/* Which rule a leaf's first one is, from leaf 0 and from 8000_0000 on. 0: none, else one more. */
+#define ROW_LEAVES 16u
+static u8 rows[2][ROW_LEAVES];
 static u64 xcr0_mask;
 
 #define XSAVE_LEGACY_SIZE 576 /* legacy area and header */
@@ -87,19 +90,24 @@ static void read_rule(u32 i)
 		values[i][k] = r[k] & rules[i].mask[k];
 }
 
+static u8 *row_of(u32 leaf)
+{
+	u32 n = leaf & ~CPUID_EXT_MAX;
+
+	return n < ROW_LEAVES ? &rows[leaf >> 31][n] : NULL;
+}
+
 static u32 *value_of(u32 leaf)
 {
-	for (u32 i = 0; i < ARRAY_SIZE(rules); i++)
-		if (rules[i].leaf == leaf && rules[i].index == 0)
-			return values[i];
-	return NULL;
+	return values[*row_of(leaf) - 1];
 }
 
 void cpuid_init(void)
 {
 	u32 max = cpuid(0, 0).eax, max_ext = cpuid(CPUID_EXT_MAX, 0).eax;
 
-	for (u32 i = 0; i < ARRAY_SIZE(rules); i++) {
+	for (u32 i = ARRAY_SIZE(rules); i-- > 0;) {
+		*row_of(rules[i].leaf) = (u8)(i + 1);
 		/* A leaf above the processor's own maximum reads as another one. */
 		if (rules[i].leaf <= (rules[i].leaf < CPUID_EXT_MAX ? max : max_ext))
 			read_rule(i);
@@ -136,15 +144,30 @@ static void xsave_sizes(u32 r[4])
 	r[2] = xcr0_mask & XCR0_AVX ? XSAVE_AVX_SIZE : XSAVE_LEGACY_SIZE;
 }
 
+/* The rules of one leaf stand together, and those of an indexed one from index 0 on. */
+static const u32 *find_values(u32 leaf, u32 index)
+{
+	static const u32 nothing[4];
+	const u8 *row = row_of(leaf);
+	u32 i;
+
+	if (!row || !*row)
+		return nothing;
+	i = *row - 1;
+	if (!rules[i].indexed)
+		return values[i];
+	i += index;
+	return index < ARRAY_SIZE(rules) && i < ARRAY_SIZE(rules) && rules[i].leaf == leaf
+		       ? values[i]
+		       : nothing;
+}
+
 void cpuid_read(struct vcpu *vcpu, u32 leaf, u32 index, u32 r[4])
 {
-	r[0] = r[1] = r[2] = r[3] = 0;
-	for (u32 i = 0; i < ARRAY_SIZE(rules); i++) {
-		if (rules[i].leaf != leaf || (rules[i].indexed && rules[i].index != index))
-			continue;
-		memcpy(r, values[i], sizeof(values[i]));
-		break;
-	}
+	const u32 *v = find_values(leaf, index);
+
+	for (int i = 0; i < 4; i++)
+		r[i] = v[i];
 	if (leaf == CPUID_HYPERVISOR)
 		hypervisor_leaf(r);
 	else if (leaf == CPUID_XSAVE && index == 0)

@@ -93,11 +93,22 @@ void vcpu_inject_exception(struct vcpu *vcpu, u8 vector, bool has_error, u32 err
 					    .error = has_error ? error : 0};
 }
 
-/* The instruction is done. When it cannot be skipped, its fetch faulted: that is queued then. */
-static void done(struct vcpu *vcpu, const struct vm_exit *exit)
+/*
+ * The instruction is done. False when it cannot be skipped: its fetch faulted, and that is queued,
+ * or it is to be executed again.
+ */
+static bool done(struct vcpu *vcpu, const struct vm_exit *exit)
 {
-	if (vendor->skip(vcpu, exit))
-		trace(skip_failed, vcpu->rip, exit->kind, exit->code, 0);
+	if (likely(!vendor->skip(vcpu, exit)))
+		return true;
+	trace(skip_failed, vcpu->rip, exit->kind, exit->code, 0);
+	return false;
+}
+
+/* An instruction that does nothing here. */
+static void exit_ignore(struct vcpu *vcpu, const struct vm_exit *exit)
+{
+	done(vcpu, exit);
 }
 
 /* The run loop takes interrupts between all exits. */
@@ -111,12 +122,14 @@ static void exit_cpuid(struct vcpu *vcpu, const struct vm_exit *exit)
 {
 	u32 r[4];
 
+	/* First of all, as one that is executed once more needs its EAX and ECX as they were. */
+	if (!done(vcpu, exit))
+		return;
 	cpuid_read(vcpu, (u32)vcpu->gpr[RAX], (u32)vcpu->gpr[RCX], r);
 	vcpu->gpr[RAX] = r[0];
 	vcpu->gpr[RBX] = r[1];
 	vcpu->gpr[RCX] = r[2];
 	vcpu->gpr[RDX] = r[3];
-	done(vcpu, exit);
 }
 
 /* With an exception queued there is no halt: it is the fetch's fault, or TF's trap. */
@@ -237,7 +250,7 @@ static void (*const handlers[EXIT_KIND_NR])(struct vcpu *vcpu, const struct vm_e
 	[EXIT_ENTRY_FAILED] = exit_entry_failed,
 	[EXIT_XSETBV] = exit_xsetbv,
 	[EXIT_UNDEFINED] = exit_undefined,
-	[EXIT_IGNORE] = done,
+	[EXIT_IGNORE] = exit_ignore,
 	[EXIT_OTHER] = exit_other,
 };
 

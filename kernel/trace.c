@@ -5,7 +5,6 @@
 #include "kernel/log.h"
 #include "kernel/percpu.h"
 #include "kernel/time.h"
-#include "lib/bitmap.h"
 #include "lib/printf.h"
 #include "lib/string.h"
 
@@ -27,7 +26,7 @@ static const struct {
 #undef TRACE_EVENT
 };
 
-static u64 enabled[BITMAP_WORDS(TRACE_COUNT)];
+u64 trace_mask[BITMAP_WORDS(TRACE_COUNT)];
 static struct trace_record ring[RING_SIZE];
 static u64 ring_next; /* atomic: how many were ever recorded */
 
@@ -53,7 +52,7 @@ void trace_event(enum trace_id id, u64 a, u64 b, u64 c, u64 d)
 	struct percpu *cpu = this_cpu();
 
 	cpu->trace_counts[id]++;
-	if (likely(!bitmap_test(enabled, id)))
+	if (likely(!trace_enabled(id)))
 		return;
 	u64 i = __atomic_fetch_add(&ring_next, 1, __ATOMIC_RELAXED);
 	struct trace_record *r = &ring[i % RING_SIZE];
@@ -83,7 +82,7 @@ static void complain(const char *name, size_t length, char *why, size_t size)
 int trace_enable(const char *names, char *why, size_t size)
 {
 	if (strcmp(names, "all") == 0) {
-		bitmap_set_range(enabled, 0, TRACE_COUNT);
+		bitmap_set_range(trace_mask, 0, TRACE_COUNT);
 		return 0;
 	}
 	while (*names) {
@@ -97,16 +96,11 @@ int trace_enable(const char *names, char *why, size_t size)
 			complain(names, n, why, size);
 			return id;
 		}
-		bitmap_set(enabled, (u64)id);
+		bitmap_set(trace_mask, (u64)id);
 		names += n;
 		names += *names == ',';
 	}
 	return 0;
-}
-
-bool trace_enabled(enum trace_id id)
-{
-	return bitmap_test(enabled, id);
 }
 
 const char *trace_name(enum trace_id id)

@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "lib/types.h"
+#include "lib/bitmap.h"
 
 enum trace_id {
 #define TRACE_EVENT(name, format) TRACE_##name,
@@ -30,7 +30,13 @@ void trace_event(enum trace_id id, u64 a, u64 b, u64 c, u64 d);
  */
 int __must_check trace_enable(const char *names, char *why, size_t size);
 
-bool trace_enabled(enum trace_id id);
+/* Those that are on, a bit each. */
+extern u64 trace_mask[BITMAP_WORDS(TRACE_COUNT)];
+static inline bool trace_enabled(enum trace_id id)
+{
+	return bitmap_test(trace_mask, id);
+}
+
 const char *trace_name(enum trace_id id);
 
 /* How often it happened, on all processors. */

@@ -36,11 +36,7 @@ void trace_event(enum trace_id id, u64 a, u64 b, u64 c, u64 d)
 	(void)id, (void)a, (void)b, (void)c, (void)d;
 }
 
-bool trace_enabled(enum trace_id id)
-{
-	(void)id;
-	return false;
-}
+u64 trace_mask[BITMAP_WORDS(TRACE_COUNT)];
 
 void exit_fault(struct vcpu *v, const struct vm_exit *exit)
 {

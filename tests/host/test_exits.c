@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "kernel/cpu.h"
 #include "lib/x86.h"
 #include "tests/host/exits_vm.h"
 
@@ -166,6 +167,60 @@ static void test_cpuid(void **state)
 	assert_int_equal(vcpu.gpr[RAX] | vcpu.gpr[RBX] | vcpu.gpr[RCX] | vcpu.gpr[RDX], 0);
 }
 
+/* Of what this machine's processor says in each register, those bits. */
+static void cpuid_is(u32 leaf, u32 index, u32 eax, u32 ebx, u32 ecx, u32 edx)
+{
+	struct cpuid c = cpuid(leaf, index);
+
+	cpuid_exit(leaf, index);
+	assert_int_equal(vcpu.gpr[RAX], c.eax & eax);
+	assert_int_equal(vcpu.gpr[RBX], c.ebx & ebx);
+	assert_int_equal(vcpu.gpr[RCX], c.ecx & ecx);
+	assert_int_equal(vcpu.gpr[RDX], c.edx & edx);
+}
+
+/* Which leaf is which, and which subleaf of it. */
+static void test_cpuid_leaves(void **state)
+{
+	static const u32 whole[] = {0x80000002, 0x80000003, 0x80000004, 0x80000005, 0x80000006};
+	static const u32 nothing[] = {3,	  5,	      0x10,	  0x3fffffff, 0x40000001,
+				      0x8000000b, 0x8000000f, 0x80000010, 0xc0000000, 0xffffffff};
+
+	(void)state;
+	cpuid_init();
+	for (u32 i = 0; i < ARRAY_SIZE(whole); i++) {
+		cpuid_is(whole[i], 0, ~0u, ~0u, ~0u, ~0u);
+		cpuid_is(whole[i], 1, ~0u, ~0u, ~0u, ~0u);
+	}
+	for (u32 i = 0; i < ARRAY_SIZE(nothing); i++)
+		cpuid_is(nothing[i], 0, 0, 0, 0, 0);
+	cpuid_is(CPUID_XSAVE, 3, 0, 0, 0, 0);
+	cpuid_is(CPUID_XSAVE, 0xffffffff, 0, 0, 0, 0);
+	if (!cpuid_xcr0_mask())
+		skip();
+	cpuid_is(CPUID_XSAVE, 1, 7, 0, 0, 0);
+	cpuid_is(CPUID_XSAVE, 2, ~0u, ~0u, 0, 0);
+}
+
+/* Without its length known it is executed once more, and must then find what it was given. */
+static void test_cpuid_again(void **state)
+{
+	(void)state;
+	cpuid_init();
+	skip_result = -EAGAIN;
+	vcpu.gpr[RBX] = 5;
+	vcpu.gpr[RDX] = 6;
+	cpuid_exit(CPUID_HYPERVISOR, 7);
+	assert_int_equal(skipped, 1);
+	assert_int_equal(vcpu.gpr[RAX], CPUID_HYPERVISOR);
+	assert_int_equal(vcpu.gpr[RCX], 7);
+	assert_int_equal(vcpu.gpr[RBX], 5);
+	assert_int_equal(vcpu.gpr[RDX], 6);
+	skip_result = 0;
+	cpuid_exit(CPUID_HYPERVISOR, 7);
+	assert_memory_equal(&vcpu.gpr[RBX], "Clea", 4);
+}
+
 static void ends_with(enum exit_kind kind, const char *words)
 {
 	exits_setup(NULL);
@@ -214,6 +269,8 @@ int main(void)
 		cmocka_unit_test_setup(test_out, exits_setup),
 		cmocka_unit_test_setup(test_msrs, exits_setup),
 		cmocka_unit_test_setup(test_cpuid, exits_setup),
+		cmocka_unit_test_setup(test_cpuid_leaves, exits_setup),
+		cmocka_unit_test_setup(test_cpuid_again, exits_setup),
 		cmocka_unit_test_setup(test_ends, exits_setup),
 		cmocka_unit_test_setup(test_xsetbv, exits_setup),
 	};
