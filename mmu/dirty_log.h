@@ -54,6 +54,12 @@ u64 dirty_log_read_clear(struct mmu *mmu, struct memslot *slot, u64 first, u64 n
  * where writes fault.
  */
 void dirty_log_sync(struct mmu *mmu);
+/* Whoever makes a 4K leaf of @slot writable marks the page, as nobody else will. mmu_lock. */
+static inline bool dirty_log_by_faults(const struct mmu *mmu, const struct memslot *slot)
+{
+	return slot->dirty_bitmap && mmu->cfg.dirty == DIRTY_WP;
+}
+
 /*
  * What a 4K leaf of @slot that a fault maps or changes now must lack: 0, W or D. By write
  * protection a read gets no W, and a write gets it with the page marked, by the caller. By dirty

@@ -161,16 +161,16 @@ static bool fetch_stays_split(const struct fetch *f, int level)
 	       !spte_is_leaf(f->mmu, spte, level);
 }
 
-/* What the leaf may grant now, beyond what L1 allows: tracking, the dirty log, NX huge pages. */
-static u32 leaf_access(const struct fetch *f, int level, u64 old)
+/*
+ * What the leaf may grant now, of what L1 allows: tracking and NX huge pages forbid, and the dirty
+ * log keeps back @withheld.
+ */
+static u32 leaf_access(const struct fetch *f, int level, u64 withheld)
 {
-	bool writable = spte_writable(f->mmu, old);
 	u32 access = f->grant;
 
-	if ((f->slot->flags & MEMSLOT_READONLY) || shadow_gfn_tracked(f->slot, f->gfn))
-		access &= ~ACC_WRITE;
-	/* A page of a logged slot becomes writable only by a write. */
-	if (f->slot->dirty_bitmap && !(f->access & ACC_WRITE) && !writable)
+	if ((f->slot->flags & MEMSLOT_READONLY) || shadow_gfn_tracked(f->slot, f->gfn) ||
+	    (withheld & f->mmu->cfg.fmt->write))
 		access &= ~ACC_WRITE;
 	if (level > PG_LEVEL_4K && f->mmu->cfg.nx_huge_pages)
 		access &= ~ACC_EXEC;
@@ -185,6 +185,7 @@ static void fetch_leaf(struct fetch *f, int level)
 	hpa_t hpa = memslot_hpa(f->slot, gfn, NULL);
 	u64 old = READ_ONCE(sp->spt[index]);
 	struct spte_pos pos;
+	u64 withheld;
 	bool same;
 	u32 access;
 
@@ -197,15 +198,19 @@ static void fetch_leaf(struct fetch *f, int level)
 		shadow_drop_entry(f->mmu, sp, index, &f->b);
 		old = 0;
 	}
-	access = leaf_access(f, level, old);
-	if (access & ACC_WRITE) {
-		if (same && f->slot->dirty_bitmap)
+	/* What was granted before is not taken back. */
+	withheld = dirty_log_withheld(f->mmu, f->slot, f->access & ACC_WRITE) & ~old;
+	access = leaf_access(f, level, withheld);
+	/* A huge leaf is never one of a logged slot. */
+	if ((access & ACC_WRITE) && dirty_log_by_faults(f->mmu, f->slot)) {
+		if (same)
 			mmu_stat_add(&f->mmu->stats.dirty_faults, 1);
-		dirty_log_mark_range(f->slot, gfn, LEVEL_PAGES(level));
+		dirty_log_mark(f->slot, gfn);
 	}
 	shadow_page_note(sp, index, gfn, f->grant);
 	pos = shadow_pos(f->mmu, sp, index);
-	spte_set(&pos, spte_make_leaf(f->mmu, hpa, level, access), &f->n->caches, &f->b);
+	spte_set(&pos, spte_make_leaf(f->mmu, hpa, level, access) & ~withheld, &f->n->caches,
+		 &f->b);
 	mmu_stat_add(&f->mmu->stats.nested_pf_fixed, 1);
 }
 
@@ -294,7 +299,7 @@ static int fault_without_memory(struct fetch *f)
 	int index = 0;
 	struct shadow_page *sp = fault_find_leaf(f, &index);
 	struct spte_pos pos;
-	u64 old;
+	u64 old, new;
 
 	if (!sp || !(f->access & ACC_WRITE))
 		return -ENOMEM;
@@ -304,12 +309,17 @@ static int fault_without_memory(struct fetch *f)
 	    (sp->role.direct && !(sp->role.access & ACC_WRITE)))
 		return -ENOMEM;
 	old = READ_ONCE(*pos.sptep);
+	new = spte_make_leaf(f->mmu, spte_hpa(f->mmu, old), pos.level,
+			     spte_access(f->mmu, old) | ACC_WRITE);
 	shadow_page_note(sp, index, pos.gfn, f->grant);
-	dirty_log_mark_range(f->slot, pos.gfn, LEVEL_PAGES(pos.level));
-	spte_set(&pos,
-		 spte_make_leaf(f->mmu, spte_hpa(f->mmu, old), pos.level,
-				spte_access(f->mmu, old) | ACC_WRITE),
-		 NULL, &f->b);
+	if (pos.level > PG_LEVEL_4K) {
+		dirty_log_mark_range(f->slot, pos.gfn, LEVEL_PAGES(pos.level));
+	} else {
+		if (dirty_log_by_faults(f->mmu, f->slot))
+			dirty_log_mark(f->slot, pos.gfn);
+		new &= ~dirty_log_withheld(f->mmu, f->slot, true);
+	}
+	spte_set(&pos, new, NULL, &f->b);
 	return FAULT_FIXED;
 }
 

@@ -40,7 +40,7 @@ static bool make_writable(struct mmu *mmu, struct nested_mmu *n, ngpa_t addr)
 	struct memslot *slot;
 	struct spte_pos pos;
 	int index;
-	u64 spte;
+	u64 spte, grant;
 
 	if (!find_4k_leaf(mmu, n->root, addr, path, &index))
 		return false;
@@ -53,9 +53,12 @@ static bool make_writable(struct mmu *mmu, struct nested_mmu *n, ngpa_t addr)
 	if (spte_writable(mmu, spte) || !slot->dirty_bitmap || (slot->flags & MEMSLOT_READONLY) ||
 	    shadow_gfn_tracked(slot, pos.gfn))
 		return false;
-	dirty_log_mark(slot, pos.gfn);
+	if (dirty_log_by_faults(mmu, slot))
+		dirty_log_mark(slot, pos.gfn);
 	/* More is granted than before: nothing is owed. */
-	spte_set(&pos, spte | mmu->cfg.fmt->write | mmu->cfg.fmt->dirty, NULL, &b);
+	grant = (mmu->cfg.fmt->write | mmu->cfg.fmt->dirty) & ~dirty_log_withheld(mmu, slot, true);
+	while (!spte_cmpxchg(&pos, &spte, spte | grant, NULL, &b))
+		;
 	shadow_path_touch(mmu, path, PG_LEVEL_4K, n->root->role.level);
 	return true;
 }

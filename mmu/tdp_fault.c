@@ -24,7 +24,8 @@ struct tdp_fault {
 
 	struct memslot *slot;
 	int max_level;
-	u32 access; /* what a new leaf grants */
+	u32 access;   /* what a new leaf grants */
+	u64 withheld; /* bits that it lacks for the log's sake */
 	/* Allocated while no lock is held: a zeroed page for a new table, a place on the list. */
 	void *page;
 	struct nx_split *nx;
@@ -50,10 +51,14 @@ static bool page_is_dirty(const struct memslot *slot, gfn_t gfn)
 	return READ_ONCE(slot->dirty_bitmap[i / 64]) & BIT(i % 64);
 }
 
-/*
- * A leaf of a logged slot becomes writable only together with its dirty bit; whoever takes the
- * bit holds mmu_lock for writing and makes it read-only again.
- */
+/* For the log's sake: a page that is dirty already may as well be written. */
+static u64 fault_withheld(const struct tdp_fault *f)
+{
+	return dirty_log_withheld(
+		f->mmu, f->slot,
+		f->write || (f->slot->dirty_bitmap && page_is_dirty(f->slot, f->gfn)));
+}
+
 static u32 fault_access(const struct tdp_fault *f)
 {
 	const struct memslot *slot = f->slot;
@@ -62,11 +67,9 @@ static u32 fault_access(const struct tdp_fault *f)
 	/* Only what is executed, so that the rest can be huge again. */
 	if (f->mmu->cfg.nx_huge_pages && !f->exec)
 		access &= ~ACC_EXEC;
-
-	if ((slot->flags & MEMSLOT_READONLY) || slot->write_track[f->gfn.v - slot->base.v])
-		return access & ~ACC_WRITE;
-	if (slot->dirty_bitmap && !f->write && !page_is_dirty(slot, f->gfn))
-		return access & ~ACC_WRITE;
+	if ((slot->flags & MEMSLOT_READONLY) || slot->write_track[f->gfn.v - slot->base.v] ||
+	    (f->withheld & f->mmu->cfg.fmt->write))
+		access &= ~ACC_WRITE;
 	return access;
 }
 
@@ -97,8 +100,9 @@ static int map_leaf(struct tdp_fault *f, struct tdp_iter *it)
 {
 	const struct pt_format *fmt = f->mmu->cfg.fmt;
 	struct spte_pos pos = tdp_iter_pos(it);
-	u64 keep = 0, size = LEVEL_SIZE(it->level);
+	u64 new, keep = 0, size = LEVEL_SIZE(it->level);
 	hpa_t hpa = memslot_hpa(f->slot, f->gfn, NULL);
+	bool log = f->write && dirty_log_by_faults(f->mmu, f->slot);
 	u32 access = f->access;
 
 	if (grants(f, it->old))
@@ -109,13 +113,13 @@ static int map_leaf(struct tdp_fault *f, struct tdp_iter *it)
 		access |= spte_access(f->mmu, it->old);
 		keep = it->old & (fmt->accessed | fmt->dirty);
 	}
-	if (f->write)
+	if (log)
 		dirty_log_mark(f->slot, f->gfn);
 	hpa.v &= ~(size - 1);
-	if (!spte_cmpxchg(&pos, &it->old, spte_make_leaf(f->mmu, hpa, it->level, access) | keep,
-			  NULL, &f->b))
+	new = (spte_make_leaf(f->mmu, hpa, it->level, access) & ~f->withheld) | keep;
+	if (!spte_cmpxchg(&pos, &it->old, new, NULL, &f->b))
 		return -EAGAIN;
-	if (keep && f->write && f->slot->dirty_bitmap)
+	if (keep && log)
 		mmu_stat_add(&f->mmu->stats.dirty_faults, 1);
 	mmu_stat_add(&f->mmu->stats.pf_fixed, 1);
 	return FAULT_FIXED;
@@ -208,6 +212,7 @@ static int fault_locked(struct tdp_fault *f)
 		return FAULT_OUTSIDE;
 	if (f->write && f->slot->write_track[f->gfn.v - f->slot->base.v])
 		return -EBUSY;
+	f->withheld = fault_withheld(f);
 	f->access = fault_access(f);
 	f->max_level = memslot_max_level(f->mmu, f->slot, f->gfn);
 	if (f->exec && f->mmu->cfg.nx_huge_pages)

@@ -7,6 +7,7 @@ BOTH = TDP + " " + NESTED
 HUGE = "test_shadow_huge_log " + NESTED
 ARM = "test_arm " + HUGE
 PIECES = "test_split " + BOTH
+FAULT = "test_fault_dbit " + BOTH
 GUEST = "test_guest_mem test_dirty_log test_dirty_model test_pt_walk test_mmu_random"
 
 MARK = "__atomic_fetch_or(&map[i / 64], BIT(i % 64), __ATOMIC_RELAXED);"
@@ -26,16 +27,16 @@ MUTANTS = [
            "bitmap_set_range(map, 0, slot->npages)", "bitmap_set_range(map, 0, slot->npages - 1)",
            TDP),
     mutant("mark-not-in-tdp-fault", "mmu/tdp_fault.c",
-           "if (f->write) dirty_log_mark(f->slot, f->gfn);", "", TDP),
+           "if (log) dirty_log_mark(f->slot, f->gfn);", "", TDP),
     mutant("mark-not-when-tdp-stays-huge", "mmu/tdp_fault.c",
            "dirty_log_mark_range(f->slot, (gfn_t){it->gfn}, LEVEL_PAGES(it->level));", "", TDP),
     mutant("mark-one-page-when-tdp-stays-huge", "mmu/tdp_fault.c",
            "dirty_log_mark_range(f->slot, (gfn_t){it->gfn}, LEVEL_PAGES(it->level));",
            "dirty_log_mark(f->slot, f->gfn);", TDP),
     mutant("mark-not-in-nested-fault", "mmu/shadow_fault.c",
-           "dirty_log_mark_range(f->slot, gfn, LEVEL_PAGES(level));", "", NESTED),
+           "dirty_log_mark(f->slot, gfn);", "", NESTED),
     mutant("mark-not-in-short-nested-fault", "mmu/shadow_fault_dirty.c",
-           "dirty_log_mark(slot, pos.gfn);", "", NESTED),
+           "if (dirty_log_by_faults(mmu, slot)) dirty_log_mark(slot, pos.gfn);", "", NESTED),
     mutant("mark-one-page-when-nested-stays-huge", "mmu/shadow_fault.c",
            "dirty_log_mark_range(f->slot, pos.gfn, LEVEL_PAGES(pos.level));",
            "dirty_log_mark(f->slot, f->gfn);", NESTED),
@@ -157,11 +158,27 @@ MUTANTS = [
            "return level == PG_LEVEL_4K ? bits : mmu->cfg.fmt->write;", "(void)mmu, (void)level; "
            "return bits;", ARM),
     mutant("read-makes-tdp-writable", "mmu/tdp_fault.c",
-           "if (slot->dirty_bitmap && !f->write && !page_is_dirty(slot, f->gfn))",
-           "if (false && !page_is_dirty(slot, f->gfn))", TDP),
+           "f->write || (f->slot->dirty_bitmap && page_is_dirty(f->slot, f->gfn))",
+           "f->write || (f->slot->dirty_bitmap && page_is_dirty(f->slot, f->gfn)) || true", TDP),
     mutant("read-makes-nested-writable", "mmu/shadow_fault.c",
-           "if (f->slot->dirty_bitmap && !(f->access & ACC_WRITE) && !writable)",
-           "if (false && !writable)", "test_spte_races " + NESTED),
+           "dirty_log_withheld(f->mmu, f->slot, f->access & ACC_WRITE) & ~old;",
+           "dirty_log_withheld(f->mmu, f->slot, true) & ~old;", "test_spte_races " + NESTED),
+    mutant("fault-takes-write-back", "mmu/shadow_fault.c",
+           "dirty_log_withheld(f->mmu, f->slot, f->access & ACC_WRITE) & ~old;",
+           "dirty_log_withheld(f->mmu, f->slot, f->access & ACC_WRITE);", FAULT),
+    # By dirty bits a fault makes a leaf that is writable and clean, and marks nothing.
+    mutant("fault-makes-tdp-dirty", "mmu/tdp_fault.c", "& ~f->withheld) | keep;", ") | keep;",
+           FAULT),
+    mutant("fault-makes-nested-dirty", "mmu/shadow_fault.c",
+           "spte_make_leaf(f->mmu, hpa, level, access) & ~withheld,",
+           "spte_make_leaf(f->mmu, hpa, level, access),", FAULT),
+    mutant("fault-without-memory-makes-nested-dirty", "mmu/shadow_fault.c",
+           "new &= ~dirty_log_withheld(f->mmu, f->slot, true);", "", FAULT),
+    mutant("short-nested-fault-makes-it-dirty", "mmu/shadow_fault_dirty.c",
+           "& ~dirty_log_withheld(mmu, slot, true);", ";", FAULT),
+    mutant("fault-marks-although-dirty-bits-tell", "mmu/dirty_log.h",
+           "return slot->dirty_bitmap && mmu->cfg.dirty == DIRTY_WP;",
+           "return mmu && slot->dirty_bitmap;", FAULT),
     mutant("huge-pages-while-logging", "mmu/memslot.c",
            "if (READ_ONCE(slot->dirty_bitmap)) return PG_LEVEL_4K;", "", BOTH),
     # What the pieces of a page are that is split while it is logged by dirty bits.
