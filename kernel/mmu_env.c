@@ -100,18 +100,29 @@ void env_pte_clear(u64 *p, u64 bits)
 	__atomic_and_fetch(p, ~bits, __ATOMIC_SEQ_CST);
 }
 
+/* Not where there is nothing to clear: looking is cheaper. Returns what was there. */
+static inline u64 pte_clear_some(u64 *p, u64 bits)
+{
+	u64 had = READ_ONCE(*p) & bits;
+
+	if (had)
+		__atomic_and_fetch(p, ~bits, __ATOMIC_SEQ_CST);
+	return had;
+}
+
 bool env_pte_clear_run(u64 *p, u64 n, u64 bits)
 {
-	bool had = false;
+	u64 had = 0;
 
-	/* 4 instructions for each entry that has one of @bits. */
-#pragma GCC unroll 8
-	for (u64 i = 0; i < n; i++) {
-		if (!(READ_ONCE(p[i]) & bits))
-			continue;
-		__atomic_and_fetch(&p[i], ~bits, __ATOMIC_SEQ_CST);
-		had = true;
+	/* There is one of these for each 4K page: eight at a time. */
+	for (; n >= 8; n -= 8, p += 8) {
+		had |= pte_clear_some(&p[0], bits) | pte_clear_some(&p[1], bits);
+		had |= pte_clear_some(&p[2], bits) | pte_clear_some(&p[3], bits);
+		had |= pte_clear_some(&p[4], bits) | pte_clear_some(&p[5], bits);
+		had |= pte_clear_some(&p[6], bits) | pte_clear_some(&p[7], bits);
 	}
+	for (; n; n--, p++)
+		had |= pte_clear_some(p, bits);
 	return had;
 }
 

@@ -13,9 +13,18 @@ void spte_fill_split(const struct mmu *mmu, u64 *table, u64 huge, int level)
 	u64 child = spte_make_split_child(mmu, huge, level, 0);
 	u64 step = LEVEL_SIZE(level - 1);
 
-#pragma GCC unroll 8
-	for (int i = 0; i < TABLE_ENTRIES; i++, child += step)
-		table[i] = child;
+	for (int i = 0; i < TABLE_ENTRIES; i += 8, child += 8 * step) {
+		u64 *at = table + i;
+
+		at[0] = child;
+		at[1] = child + step;
+		at[2] = child + 2 * step;
+		at[3] = child + 3 * step;
+		at[4] = child + 4 * step;
+		at[5] = child + 5 * step;
+		at[6] = child + 6 * step;
+		at[7] = child + 7 * step;
+	}
 }
 
 /* A leaf that lacks one of @bits where it had it grants less; nothing else follows. */

@@ -6,13 +6,25 @@
 #include "mmu/env.h"
 #include "mmu/shadow_internal.h"
 
-/* Leaves that nothing else maps: no list is looked at. */
+static inline void fill_one(u64 *sptep, u64 spte, struct rmap_head *head)
+{
+	*sptep = spte;
+	rmap_add_first(head, sptep);
+}
+
+/* Leaves that nothing else maps: no list is looked at. Eight at a time. */
 static void fill_unused(u64 *sptep, u64 spte, u64 step, struct rmap_head *heads)
 {
-#pragma GCC unroll 8
-	for (int i = 0; i < TABLE_ENTRIES; i++, spte += step) {
-		sptep[i] = spte;
-		rmap_add_first(&heads[i], &sptep[i]);
+	for (u64 *end = sptep + TABLE_ENTRIES; sptep < end; sptep += 8, heads += 8) {
+		fill_one(&sptep[0], spte, &heads[0]);
+		fill_one(&sptep[1], spte + step, &heads[1]);
+		fill_one(&sptep[2], spte + 2 * step, &heads[2]);
+		fill_one(&sptep[3], spte + 3 * step, &heads[3]);
+		fill_one(&sptep[4], spte + 4 * step, &heads[4]);
+		fill_one(&sptep[5], spte + 5 * step, &heads[5]);
+		fill_one(&sptep[6], spte + 6 * step, &heads[6]);
+		fill_one(&sptep[7], spte + 7 * step, &heads[7]);
+		spte += 8 * step;
 	}
 }
 
@@ -47,21 +59,49 @@ void spte_fill_nested(struct mmu *mmu, struct shadow_page *child, u64 spte, stru
 	mmu_stat_add(&mmu->stats.pages[MMU_TREE_NESTED][child->role.level - 1], filled);
 }
 
+/* Do these eight hold the SPTEs at @sptep and side by side from there on? */
+static inline bool eight_in_a_row(const struct rmap_head *h, u64 sptep)
+{
+	u64 differ = h[0].val ^ sptep;
+
+	differ |= h[1].val ^ (sptep + 8);
+	differ |= h[2].val ^ (sptep + 16);
+	differ |= h[3].val ^ (sptep + 24);
+	differ |= h[4].val ^ (sptep + 32);
+	differ |= h[5].val ^ (sptep + 40);
+	differ |= h[6].val ^ (sptep + 48);
+	differ |= h[7].val ^ (sptep + 56);
+	return !differ;
+}
+
+/*
+ * Are the heads that follow the one of @sptep by up to @more as its table says? So it is when no
+ * list of the VM is longer than one entry, and the table is full and maps gfns in order: each of
+ * its entries then is its gfn's one and only.
+ */
+static bool one_name_each(const struct mmu *mmu, const u64 *sptep, u64 more)
+{
+	const struct shadow_page *sp;
+
+	if (mmu->stats.rmap_descs || !more)
+		return false;
+	sp = sptep_to_sp(sptep);
+	return sp->role.direct && sp->present == TABLE_ENTRIES &&
+	       (u64)sptep_index(sp, sptep) + more < TABLE_ENTRIES;
+}
+
 /* So many heads from @head to @last, 1 at least, hold SPTEs that lie side by side. */
-static u64 heads_in_a_row(const struct rmap_head *head, const struct rmap_head *last)
+static u64 heads_in_a_row(const struct mmu *mmu, const struct rmap_head *head,
+			  const struct rmap_head *last)
 {
 	const struct rmap_head *at = head;
 	u64 next = head->val;
 
-	/* Eight at a time, as there is one for each 4K page. */
-	for (; last - at >= 7; at += 8, next += 8 * sizeof(u64)) {
-		u64 differ = 0;
-
-#pragma GCC unroll 8
-		for (int i = 0; i < 8; i++)
-			differ |= at[i].val ^ (next + (u64)i * sizeof(u64));
-		if (differ)
-			break;
+	if (one_name_each(mmu, (const u64 *)(uintptr_t)next, (u64)(last - head)))
+		return (u64)(last - head) + 1;
+	while (last - at >= 7 && eight_in_a_row(at, next)) {
+		at += 8;
+		next += 8 * sizeof(u64);
 	}
 	for (; at <= last && at->val == next; at++)
 		next += sizeof(u64);
@@ -81,7 +121,7 @@ void spte_clear_heads(struct mmu *mmu, const struct rmap_head *head, const struc
 
 		n = 1;
 		if (likely(sptep)) {
-			n = heads_in_a_row(head, last);
+			n = heads_in_a_row(mmu, head, last);
 			less |= env_pte_clear_run(sptep, n, bits);
 		} else {
 			rmap_for_each (head, it, sptep)

@@ -13,38 +13,96 @@
 
 #include "tests/host/nested_vm.h"
 
-#define FIRST 512 /* gfn of the pages that L2 has */
+#define FIRST 512 /* gfn of the pages that L2 has; huge ones at the same address */
 #define MAPS  200 /* some gfns have several, some none, and their order is anybody's */
 #define PAGES 192
 #define TOTAL (4 * 512)
 
 static struct nested_vm v;
-static u64 gfn_of[MAPS], before[MAPS], now[MAPS];
+static u64 first; /* gfn of the pages that are looked at */
+static u64 gfn_of[MAPS], addr_of[MAPS], before[MAPS], now[MAPS];
 
 static u64 rnd(u64 n)
 {
 	return (u64)rand() % n;
 }
 
-/* @kind 0: in order, 1: in order with gaps and aliases, 2: any. */
-static void begin(int kind)
+static void drop(u64 gfn)
+{
+	struct flush_batch b = FLUSH_BATCH_INIT;
+
+	nv_lock(&v);
+	shadow_zap_range(&v.mmu, v.slot, gfn, gfn + 1, &b);
+	nv_unlock(&v, &b);
+}
+
+/* L1 maps 4K pages, over two tables. */
+static void begin_small(bool aliases, bool any_order)
 {
 	nv_make(&v, TOTAL, PG_LEVEL_4K, NULL);
 	for (u64 i = 0; i < MAPS; i++) {
-		gfn_of[i] =
-			FIRST + (kind == 2 || (kind == 1 && rnd(8) == 0) ? rnd(PAGES) : i % PAGES);
-		/* Over two tables. */
-		nv_map(&v, (512 - MAPS / 2 + i) * PAGE_SIZE, gfn_of[i], 1, L1_RWX | L1_A | L1_D);
-		if (kind == 0 || rnd(8))
-			assert_int_equal(nv_write(&v, (512 - MAPS / 2 + i) * PAGE_SIZE, i),
-					 FAULT_FIXED);
+		bool jump = any_order || (aliases && rnd(8) == 0);
+
+		gfn_of[i] = FIRST + (jump ? rnd(PAGES) : i % PAGES);
+		addr_of[i] = (512 - MAPS / 2 + i) * PAGE_SIZE;
+		nv_map(&v, addr_of[i], gfn_of[i], 1, L1_RWX | L1_A | L1_D);
+		if (!jump || rnd(8))
+			assert_int_equal(nv_write(&v, addr_of[i], i), FAULT_FIXED);
 	}
+}
+
+/* All of one table, from its end to its beginning. */
+static void begin_backwards(void)
+{
+	nv_make(&v, TOTAL, PG_LEVEL_4K, NULL);
+	for (u64 i = 0; i < 512; i++) {
+		nv_map(&v, (1023 - i) * PAGE_SIZE, FIRST + i, 1, L1_RWX | L1_A | L1_D);
+		assert_int_equal(nv_write(&v, (1023 - i) * PAGE_SIZE, i), FAULT_FIXED);
+	}
+	for (u64 i = 0; i < MAPS; i++) {
+		gfn_of[i] = FIRST + i;
+		addr_of[i] = (1023 - i) * PAGE_SIZE;
+	}
+}
+
+/* L1 maps all huge, which is split; with @alias one page has another name, the last one here. */
+static void begin_huge(bool alias)
+{
+	nv_make(&v, TOTAL, PG_LEVEL_2M, NULL);
+	nv_map(&v, 512 * PAGE_SIZE, FIRST, 2, L1_RWX | L1_A | L1_D);
+	nv_map(&v, 1024 * PAGE_SIZE, FIRST + 512, 2, L1_RWX | L1_A | L1_D);
+	nv_map(&v, 2048 * PAGE_SIZE, FIRST + 99, 1, L1_RWX | L1_A | L1_D);
+	assert_int_equal(nv_write(&v, 512 * PAGE_SIZE, 1), FAULT_FIXED);
+	assert_int_equal(nv_write(&v, 1024 * PAGE_SIZE, 1), FAULT_FIXED);
+	assert_int_equal(nv_split(&v, FIRST, FIRST + 1024), 0);
+	if (alias)
+		assert_int_equal(nv_write(&v, 2048 * PAGE_SIZE, 1), FAULT_FIXED);
+	assert_int_equal(v.mmu.stats.rmap_descs > 0, alias);
+	for (u64 i = 0; i < MAPS; i++) {
+		gfn_of[i] = i == MAPS - 1 ? FIRST + 99 : first + i;
+		addr_of[i] = i == MAPS - 1 ? 2048 * PAGE_SIZE : gfn_of[i] * PAGE_SIZE;
+	}
+}
+
+enum { IN_ORDER, SOME_ALIASES, ANY_ORDER, BACKWARDS, HUGE, HUGE_ALIAS, HUGE_TWO, HUGE_HOLE, KINDS };
+
+static void begin(int kind)
+{
+	first = FIRST + (kind == HUGE_TWO ? 384 : 0);
+	if (kind == BACKWARDS)
+		begin_backwards();
+	else if (kind < HUGE)
+		begin_small(kind == SOME_ALIASES, kind == ANY_ORDER);
+	else
+		begin_huge(kind == HUGE_ALIAS);
+	if (kind == HUGE_HOLE)
+		drop(first + 77);
 }
 
 static void look(u64 *sptes)
 {
 	for (u64 i = 0; i < MAPS; i++) {
-		u64 *sptep = nv_sptep(&v, (512 - MAPS / 2 + i) * PAGE_SIZE, 1);
+		u64 *sptep = nv_sptep(&v, addr_of[i], 1);
 
 		sptes[i] = sptep ? *sptep : 0;
 	}
@@ -57,7 +115,7 @@ static void restore(void)
 
 	nv_lock(&v);
 	for (u64 i = 0; i < MAPS; i++) {
-		u64 *sptep = nv_sptep(&v, (512 - MAPS / 2 + i) * PAGE_SIZE, 1);
+		u64 *sptep = nv_sptep(&v, addr_of[i], 1);
 
 		if (sptep && *sptep != before[i]) {
 			struct shadow_page *sp = sptep_to_sp(sptep);
@@ -89,7 +147,7 @@ static u64 mask_of_kind(void)
 
 static void check_masked(u64 bits)
 {
-	u64 base = FIRST + 64 * rnd(PAGES / 64), mask = mask_of_kind();
+	u64 base = first + 64 * rnd(PAGES / 64), mask = mask_of_kind();
 	struct flush_batch b = FLUSH_BATCH_INIT;
 	bool less = false;
 
@@ -110,7 +168,7 @@ static void check_masked(u64 bits)
 
 static void check_range(u64 bits)
 {
-	u64 start = FIRST + rnd(PAGES), end = start + 1 + rnd(FIRST + PAGES - start);
+	u64 start = first + rnd(PAGES), end = start + 1 + rnd(first + PAGES - start);
 	struct flush_batch b = FLUSH_BATCH_INIT;
 	bool less = false;
 
@@ -135,7 +193,7 @@ static void test_arm(void **state)
 
 	(void)state;
 	srand(1);
-	for (int kind = 0; kind < 3; kind++) {
+	for (int kind = 0; kind < KINDS; kind++) {
 		begin(kind);
 		for (int i = 0; i < 100; i++) {
 			check_masked(i % 3 == 0 ? w : i % 3 == 1 ? d : w | d);

@@ -22,18 +22,20 @@ MUTANTS = [
            "return true;",
            "u64 huge = *old; if (spte_split(pos, old, page, TABLE_ENTRIES, true, NULL, b)) { "
            "spte_fill_split(pos->mmu, page, huge, pos->level); return true; }", TDP),
-    mutant("tdp-split-fills-all-but-one", "mmu/spte_bulk.c", "table[i] = child;",
-           "table[i] = i == TABLE_ENTRIES - 1 ? 0 : child;", TDP),
+    mutant("tdp-split-fills-all-but-one", "mmu/spte_bulk.c", "at[7] = child + 7 * step;",
+           "at[7] = i == TABLE_ENTRIES - 8 ? 0 : child + 7 * step;", TDP),
     mutant("nested-split-published-empty", "mmu/nested_split.c",
            "heads, unused, c, keep); if (spte_split(pos, &huge, child->spt, child->present, "
            "child->present < TABLE_ENTRIES, c, b)) return;",
            "heads, unused, c, keep); u64 last = child->spt[511]; child->spt[511] = 0; "
            "if (spte_split(pos, &huge, child->spt, child->present, true, c, b)) "
            "{ child->spt[511] = last; return; } child->spt[511] = last;", NESTED),
-    mutant("nested-split-fills-all-but-one", "mmu/spte_nested.c", "sptep[i] = spte;",
-           "sptep[i] = i == TABLE_ENTRIES - 1 ? 0 : spte;", NESTED),
-    mutant("nested-split-of-aliases-fills-all-but-one", "mmu/spte_nested.c", "*sptep = spte;",
-           "*sptep = i == TABLE_ENTRIES - 1 ? 0 : spte;", NESTED),
+    mutant("nested-split-fills-all-but-one", "mmu/spte_nested.c",
+           "fill_one(&sptep[7], spte + 7 * step, &heads[7]);",
+           "fill_one(&sptep[7], sptep + 8 == end ? 0 : spte + 7 * step, &heads[7]);", NESTED),
+    mutant("nested-split-of-aliases-fills-all-but-one", "mmu/spte_nested.c",
+           "*sptep = spte; filled++;",
+           "*sptep = i == TABLE_ENTRIES - 1 ? 0 : spte; filled++;", NESTED),
     mutant("tables-of-faults-not-zeroed", "mmu/shadow_caches.c",
            "c->raw_pages ? env_page_alloc_raw() : env_page_alloc();", "env_page_alloc_raw();",
            NESTED),
@@ -48,8 +50,8 @@ MUTANTS = [
     mutant("plain-store-arming-tdp", "mmu/spte_bulk.c", "if (env_pte_clear_run(sptes, n, bits))",
            "for (u64 i = 0; i < n; i++) sptes[i] &= ~bits;", TDP),
     mutant("plain-store-arming-nested", "mmu/spte_nested.c",
-           "n = heads_in_a_row(head, last); less |= env_pte_clear_run(sptep, n, bits);",
-           "n = heads_in_a_row(head, last); for (u64 i = 0; i < n; i++) less = true, "
+           "n = heads_in_a_row(mmu, head, last); less |= env_pte_clear_run(sptep, n, bits);",
+           "n = heads_in_a_row(mmu, head, last); for (u64 i = 0; i < n; i++) less = true, "
            "sptep[i] &= ~bits;", "test_spte_nested " + NESTED),
     mutant("exchange-not-repeated", "mmu/spte.c",
            "while (old != new && !spte_cmpxchg(pos, &old, new, caches, b)) ;",
