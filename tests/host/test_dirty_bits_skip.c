@@ -4,71 +4,35 @@
  * What a scan for dirty bits may skip in the TDP tree, and what it may not, although no accessed
  * bit tells: a processor that has cached an entry sets A in it no more.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdlib.h>
-#include <string.h>
+#include "tests/host/dirty_bits.h"
 
-#include <cmocka.h>
-
-#include "lib/bitmap.h"
-#include "mmu/pt_walk.h"
-#include "tests/host/tdp_vm.h"
-
-static const struct mmu_config dbit = {
-	.fmt = &pt_formats[PT_FMT_LONG4],
-	.maxphyaddr = 48,
-	.max_leaf_level = PG_LEVEL_1G,
-	.eager_page_split = true,
-	.dirty = DIRTY_DBIT,
-};
 #define TABLES 8 /* of 4K leaves, all below one entry of level 3 */
 #define ALL    (TABLES * PAGES_2M)
-static struct memslot *slot;
-static u64 out[ALL / 64];
 
 /* All is mapped at 4K and nobody has used it since it was made clean. */
-static void setup(void)
+static void start(void)
 {
-	u64 v;
-
-	slot = vm(&dbit, 0, ALL, 1);
+	setup(0, ALL, 1);
 	for (u64 gfn = 0; gfn < ALL; gfn++)
-		assert_int_equal(env_vcpu_read(&mmu, gfn << PAGE_SHIFT, &v, sizeof(v)),
-				 FAULT_FIXED);
-	assert_int_equal(dirty_log_enable(&mmu, slot, DIRTY_PROTECT_ALL), 0);
-}
-
-static void write_page(u64 gfn, u64 value)
-{
-	assert_int_equal(env_vcpu_write(&mmu, gfn << PAGE_SHIFT, &value, sizeof(value)),
-			 FAULT_FIXED);
-}
-
-static void read_page(u64 gfn)
-{
-	u64 v;
-
-	assert_int_equal(env_vcpu_read(&mmu, gfn << PAGE_SHIFT, &v, sizeof(v)), FAULT_FIXED);
+		read_page(gfn);
+	enable(DIRTY_PROTECT_ALL);
 }
 
 /* A scan; how many tables it looked through, and how many it skipped with all below. */
 static u64 scanned, skipped;
-static void sync(void)
+static void scan(void)
 {
 	u64 s = mmu.stats.dirty_tables_scanned, k = mmu.stats.dirty_tables_skipped;
 
 	dirty_log_sync(&mmu);
 	scanned = mmu.stats.dirty_tables_scanned - s;
 	skipped = mmu.stats.dirty_tables_skipped - k;
-	assert_int_equal(mmu_audit(&mmu, &audit), 0);
-	assert_int_equal(tlb_stale(&mmu), 0);
-	assert_int_equal(env_violations(), 0);
+	check();
 }
 
 static void expect(u64 gfn)
 {
-	assert_int_equal(dirty_log_read_clear(&mmu, slot, 0, ALL, out), 1);
+	assert_int_equal(read_all(), 1);
 	assert_true(bitmap_test(out, gfn));
 }
 
@@ -76,7 +40,7 @@ static void expect(u64 gfn)
 static void cool(void)
 {
 	for (int i = 0; i < 3; i++)
-		sync();
+		scan();
 	assert_int_equal(scanned, 0);
 	assert_int_equal(skipped, 1);
 }
@@ -96,19 +60,19 @@ static u64 *entry_above(u64 gfn, int level)
 static void test_what_is_looked_at(void **state)
 {
 	(void)state;
-	setup();
-	sync();
+	start();
+	scan();
 	assert_int_equal(scanned, TABLES);
 	assert_int_equal(skipped, 0);
-	sync();
+	scan();
 	assert_int_equal(scanned, TABLES);
-	sync();
+	scan();
 	assert_int_equal(scanned, 0);
 	assert_int_equal(skipped, 1);
 	/* One table is used: the others stay out of it. */
 	write_page(3 * PAGES_2M + 5, 1);
 	for (int i = 0; i < 2; i++) {
-		sync();
+		scan();
 		assert_int_equal(scanned, 1);
 		assert_int_equal(skipped, TABLES - 1);
 	}
@@ -116,7 +80,7 @@ static void test_what_is_looked_at(void **state)
 	cool();
 	/* Reading warms as well: A says nothing about who writes. */
 	read_page(9);
-	sync();
+	scan();
 	assert_int_equal(scanned, 1);
 	cool();
 	vm_end();
@@ -141,7 +105,7 @@ static void late_write(u64 gfn)
 static void test_written_before_the_flush(void **state)
 {
 	(void)state;
-	setup();
+	start();
 	/* Warm for the first time, and again after it was cold: COLD must not be left from before.
 	 */
 	for (int round = 0; round < 2; round++) {
@@ -149,11 +113,11 @@ static void test_written_before_the_flush(void **state)
 
 		read_page(gfn + 1);
 		late_write(gfn);
-		sync();
+		scan();
 		assert_null(env_on_flush);
 		assert_int_equal(*entry_above(gfn, 2) & dbit.fmt->accessed, 0);
 		assert_int_equal(dirty_log_count(&mmu, slot), 0);
-		sync();
+		scan();
 		expect(gfn);
 		cool();
 	}
@@ -164,12 +128,12 @@ static void test_written_before_the_flush(void **state)
 static void test_written_before_the_flush_higher_up(void **state)
 {
 	(void)state;
-	setup();
+	start();
 	cool();
 	read_page(5);
 	late_write(3 * PAGES_2M);
-	sync();
-	sync();
+	scan();
+	scan();
 	expect(3 * PAGES_2M);
 	vm_end();
 }
@@ -180,19 +144,19 @@ static void test_clearing_a_owes_a_flush(void **state)
 	u64 flushes;
 
 	(void)state;
-	setup();
+	start();
 	cool();
 	flushes = env_flushes(BIT(MMU_TREE_TDP));
 	read_page(5);
-	sync();
+	scan();
 	assert_int_equal(env_flushes(BIT(MMU_TREE_TDP)), flushes + 1);
-	sync();
-	sync();
+	scan();
+	scan();
 	assert_int_equal(scanned, 0);
 	/* Setting COLD takes nothing from anybody. */
 	assert_int_equal(env_flushes(BIT(MMU_TREE_TDP)), flushes + 1);
 	write_page(6, 1);
-	sync();
+	scan();
 	expect(6);
 	vm_end();
 }
@@ -212,14 +176,14 @@ static void use_before(u64 *p, u64 old, u64 new)
 static void test_used_while_it_is_judged(void **state)
 {
 	(void)state;
-	setup();
-	sync();
+	start();
+	scan();
 	raced = entry_above(PAGES_2M, 2);
 	env_before_cmpxchg = use_before;
-	sync();
+	scan();
 	assert_null(env_before_cmpxchg);
 	assert_int_equal(*raced & (SPTE_COLD | dbit.fmt->accessed), 0);
-	sync();
+	scan();
 	assert_int_equal(scanned, 1);
 	cool();
 	vm_end();
@@ -245,7 +209,7 @@ static void test_lock_dropped_within_a_scan(void **state)
 {
 	(void)state;
 	for (u64 at = 1; at < TABLES; at++) {
-		setup();
+		start();
 		cool();
 		for (u64 t = 0; t < TABLES; t++)
 			read_page(t * PAGES_2M);
@@ -255,12 +219,12 @@ static void test_lock_dropped_within_a_scan(void **state)
 		env_contend_after(1);
 		env_on_resched = on_rest;
 		env_on_flush = write_at_rest;
-		sync();
+		scan();
 		assert_true(rests >= TABLES);
 		assert_int_equal(scanned, TABLES);
 		env_on_flush = NULL;
 		env_contend_after(0);
-		sync();
+		scan();
 		expect(0);
 		vm_end();
 	}
@@ -278,20 +242,20 @@ static void test_tables_come_within_a_scan(void **state)
 	u64 n = 0;
 
 	(void)state;
-	slot = vm(&dbit, 0, ALL, 2);
+	setup(0, ALL, 2);
 	mmu.cfg.eager_page_split = false;
 	for (u64 t = 0; t < TABLES; t += 2)
 		write_page(t * PAGES_2M, 1);
-	assert_int_equal(dirty_log_enable(&mmu, slot, DIRTY_PROTECT_ALL), 0);
+	enable(DIRTY_PROTECT_ALL);
 	write_page(0, 1);
 	rests = 0;
 	for (int round = 0; round < 6; round++) {
 		env_contend_after(1);
 		env_on_resched = split_more;
-		sync();
+		scan();
 		env_contend_after(0);
-		sync();
-		n += dirty_log_read_clear(&mmu, slot, 0, ALL, out);
+		scan();
+		n += read_all();
 	}
 	assert_true(rests > 20);
 	/* Page 0 and, for each rest, another one. */
@@ -309,7 +273,7 @@ static void test_dirty_from_before(void **state)
 	u64 gfn = PAGES_2M + 3;
 
 	(void)state;
-	setup();
+	start();
 	lock_all();
 	tdp_zap_range(&mmu, gfn, gfn + 1, &b);
 	unlock_all(&b);
@@ -317,11 +281,11 @@ static void test_dirty_from_before(void **state)
 	dirty_log_disable(&mmu, slot);
 	/* The fault makes the leaf with D, but nobody comes to write. */
 	assert_int_equal(fault(gfn, PFERR_W), FAULT_FIXED);
-	assert_int_equal(dirty_log_enable(&mmu, slot, DIRTY_PROTECT_ALL), 0);
-	sync();
-	assert_int_equal(dirty_log_read_clear(&mmu, slot, 0, ALL, out), 0);
+	enable(DIRTY_PROTECT_ALL);
+	scan();
+	assert_int_equal(read_all(), 0);
 	write_page(gfn, 1);
-	sync();
+	scan();
 	expect(gfn);
 	vm_end();
 }
@@ -333,20 +297,20 @@ static void test_dirty_from_before_initially_set(void **state)
 	u64 gfn = PAGES_2M + 3;
 
 	(void)state;
-	setup();
+	start();
 	lock_all();
 	tdp_zap_range(&mmu, gfn, gfn + 1, &b);
 	unlock_all(&b);
 	cool();
 	dirty_log_disable(&mmu, slot);
 	assert_int_equal(fault(gfn, PFERR_W), FAULT_FIXED);
-	assert_int_equal(dirty_log_enable(&mmu, slot, DIRTY_INITIALLY_SET), 0);
-	sync();
-	assert_int_equal(dirty_log_read_clear(&mmu, slot, 0, ALL, out), ALL);
-	sync();
-	assert_int_equal(dirty_log_read_clear(&mmu, slot, 0, ALL, out), 0);
+	enable(DIRTY_INITIALLY_SET);
+	scan();
+	assert_int_equal(read_all(), ALL);
+	scan();
+	assert_int_equal(read_all(), 0);
 	write_page(gfn, 1);
-	sync();
+	scan();
 	expect(gfn);
 	vm_end();
 }
@@ -358,7 +322,7 @@ static void test_audit(void **state)
 	int level;
 
 	(void)state;
-	setup();
+	start();
 	cool();
 	leaf = leaf_of(PAGES_2M + 3, &level);
 	env_hw_set(leaf, dbit.fmt->dirty);
@@ -383,11 +347,11 @@ static void test_ept(void **state)
 	slot = vm(&cfg, 0, ALL, 2);
 	for (u64 t = 0; t < TABLES; t++)
 		write_page(t * PAGES_2M, 1);
-	assert_int_equal(dirty_log_enable(&mmu, slot, DIRTY_PROTECT_ALL), 0);
+	enable(DIRTY_PROTECT_ALL);
 	cool();
 	for (u64 gfn = 0; gfn < ALL; gfn += 100) {
 		write_page(gfn, 2);
-		sync();
+		scan();
 		assert_true(scanned <= 3);
 		expect(gfn);
 	}
