@@ -84,14 +84,17 @@ struct msr_write {
 	u64 value;
 };
 
+/* Stands for the lowest address that the processor's width makes not canonical. */
+#define NOT_CANONICAL 0
+
 /* Values that the architecture refuses. */
 static const struct msr_write bad_writes[] = {
 	{"EFER, reserved bit", MSR_EFER, EFER_SVME | EFER_LME | EFER_LMA | BIT(40)},
 	{"EFER, LME cleared while paging", MSR_EFER, EFER_SVME},
 	{"PAT, reserved type", MSR_PAT, 0x0007040600070402},
-	{"LSTAR, not canonical", MSR_LSTAR, BIT(50)},
+	{"LSTAR, not canonical", MSR_LSTAR, NOT_CANONICAL},
 	{"FS base, not canonical", MSR_FS_BASE, BIT(60)},
-	{"KERNEL_GS_BASE, not canonical", MSR_KERNEL_GS_BASE, BIT(47)},
+	{"KERNEL_GS_BASE, not canonical", MSR_KERNEL_GS_BASE, NOT_CANONICAL},
 	{"VM_HSAVE_PA, not aligned", MSR_VM_HSAVE_PA, 0x1008},
 	{"VM_HSAVE_PA, beyond physical memory", MSR_VM_HSAVE_PA, BIT(52)},
 };
@@ -124,6 +127,14 @@ static void unknown(void)
 	hostile_check("unknown MSRs", !bad, "%lu accesses raised no #GP", bad);
 }
 
+static void refused(const struct msr_write *w)
+{
+	u32 width = cpuid(CPUID_EXT8, 0).eax >> 8 & 0xff;
+	u64 value = w->value == NOT_CANONICAL ? BIT(width - 1) : w->value;
+
+	check_vector(w->name, try_wrmsr(w->msr, value), EXC_GP);
+}
+
 void test_msr(void)
 {
 	read_all(0, 0x2000);
@@ -134,8 +145,7 @@ void test_msr(void)
 		return;
 	}
 	for (u32 i = 0; i < ARRAY_SIZE(bad_writes); i++)
-		check_vector(bad_writes[i].name, try_wrmsr(bad_writes[i].msr, bad_writes[i].value),
-			     EXC_GP);
+		refused(&bad_writes[i]);
 	unknown();
 	wrmsr(MSR_STAR, 0x1122334455667788);
 	hostile_check("a good MSR", rdmsr(MSR_STAR) == 0x1122334455667788, "STAR lost its value");

@@ -37,7 +37,7 @@
 #define EBX7_OFFERED                                                                             \
 	(CPUID_7_EBX_FSGSBASE | BIT(3) | BIT(5) | CPUID_7_EBX_SMEP | BIT(8) | BIT(9) | BIT(18) | \
 	 BIT(19) | CPUID_7_EBX_SMAP | BIT(23) | BIT(24) | BIT(29))
-/* LA57 is not offered: L1's nested tables have as many levels as its own. */
+/* LA57 is the vendor's to offer: L1's nested tables may have as many levels as its own. */
 #define ECX7_OFFERED CPUID_7_ECX_UMIP
 #define EDX7_OFFERED BIT(4) /* fast short REP MOVSB */
 

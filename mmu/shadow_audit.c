@@ -140,7 +140,7 @@ static void audit_state(struct mmu *mmu, struct audit *a, const struct shadow_pa
 			   sp->role.level);
 	if (sp->tracked != tracked)
 		audit_fail(a, "nested: tracking of gfn %llx is %d", g, sp->tracked);
-	if (sp->role.level < mmu->cfg.fmt->levels && !sp->parents.val)
+	if (sp->role.level < shadow_root_level(mmu, sp->role.fmt) && !sp->parents.val)
 		audit_fail(a, "nested: page of gfn %llx level %d has no parent", g, sp->role.level);
 }
 

@@ -351,7 +351,7 @@ static int fault_locked(struct fetch *f, bool filled, ngpa_t addr, struct nested
 int mmu_nested_fault(struct mmu *mmu, struct nested_mmu *n, ngpa_t addr, u64 error,
 		     struct nested_fault *out)
 {
-	int levels = mmu->cfg.fmt->levels, r;
+	int levels = (int)shadow_root_level(mmu, n->mode.fmt->id), r;
 	struct pt_walk w;
 	struct fetch f = {.mmu = mmu, .n = n, .w = &w, .addr = addr.v, .b = FLUSH_BATCH_INIT};
 	bool filled;

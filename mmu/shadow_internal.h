@@ -34,6 +34,12 @@ static inline struct spte_pos shadow_pos(struct mmu *mmu, struct shadow_page *sp
 	};
 }
 
+/* The level of roots for L1's tables of @fmt: of their own root, or of the processor's. */
+static inline u32 shadow_root_level(const struct mmu *mmu, u32 fmt)
+{
+	return MAX(mmu->cfg.fmt->levels, pt_formats[fmt].levels);
+}
+
 /* L1 has a table behind a page of @role; others are direct, or L0's own upper levels. */
 static inline bool page_role_has_table(union page_role role)
 {

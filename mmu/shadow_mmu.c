@@ -33,12 +33,15 @@ int mmu_enable_nested(struct mmu *mmu)
 	return r;
 }
 
+/* What the processor walks where no table is there yet. */
+static u64 no_table[TABLE_ENTRIES] __aligned(PAGE_SIZE);
+
 static union page_role root_role(const struct mmu *mmu, const struct nested_mmu *n)
 {
 	const struct pt_mode *mode = &n->mode;
 
 	return (union page_role){
-		.level = mmu->cfg.fmt->levels,
+		.level = shadow_root_level(mmu, mode->fmt->id),
 		.fmt = mode->fmt->id,
 		.access = ACC_ALL,
 		.ad = mode->ad,
@@ -102,6 +105,7 @@ int nested_mmu_load(struct mmu *mmu, struct nested_mmu *n, const struct pt_mode 
 	if (r)
 		return r;
 	rwlock_write_lock(&mmu->lock);
+	n->mmu = mmu;
 	n->mode = *mode;
 	n->root_gpa = root_gpa;
 	if (sync)
@@ -133,7 +137,12 @@ void nested_mmu_free(struct mmu *mmu, struct nested_mmu *n)
 
 hpa_t nested_mmu_root(const struct nested_mmu *n)
 {
-	return env_hpa(n->root->spt);
+	u64 first;
+
+	if (n->root->role.level <= n->mmu->cfg.fmt->levels)
+		return env_hpa(n->root->spt);
+	first = READ_ONCE(n->root->spt[0]);
+	return spte_present(n->mmu, first) ? spte_hpa(n->mmu, first) : env_hpa(no_table);
 }
 
 int nested_translate(struct mmu *mmu, struct nested_mmu *n, ngpa_t addr, u32 access, gpa_t *out)

@@ -10,6 +10,7 @@
 
 /* One vCPU's view of the nested tree. Owned by the vCPU's task. */
 struct nested_mmu {
+	const struct mmu *mmu;	  /* whose tree it is, once a root is loaded */
 	struct pt_mode mode;	  /* how L1's tables are to be read */
 	gpa_t root_gpa;		  /* nCR3 or the EPT pointer's address */
 	struct shadow_page *root; /* NULL: none loaded; else root_count is held */
@@ -34,6 +35,10 @@ int __must_check nested_mmu_load(struct mmu *mmu, struct nested_mmu *n, const st
 /* Gives the root back (L2 no longer runs on this vCPU, or the VM ends). */
 void nested_mmu_unload(struct mmu *mmu, struct nested_mmu *n);
 void nested_mmu_free(struct mmu *mmu, struct nested_mmu *n);
+/*
+ * The root for the processor. L1's tables may have a level more than the processor's: what L2 can
+ * address then lies below the first entry of theirs, and so do the processor's tables.
+ */
 hpa_t nested_mmu_root(const struct nested_mmu *n);
 
 struct nested_fault {

@@ -25,15 +25,22 @@ void svm_cpuid(struct vcpu *vcpu, u32 leaf, u32 index, u32 r[4])
 {
 	const struct svm_vcpu *svm = to_svm(vcpu);
 
-	(void)index;
 	switch (leaf) {
 	case CPUID_FEATURES:
 		r[2] &= ~(u32)CPUID_1_ECX_OSXSAVE;
 		if (svm->vmcb->save.cr4 & CR4_OSXSAVE)
 			r[2] |= (u32)CPUID_1_ECX_OSXSAVE;
 		break;
+	case CPUID_EXT_FEATURES:
+		if (index == 0 && svm_host.limits.cr4_allowed & CR4_LA57)
+			r[2] |= (u32)CPUID_7_ECX_LA57;
+		break;
 	case CPUID_EXT1:
 		r[2] |= (u32)CPUID_EXT1_ECX_SVM;
+		break;
+	case CPUID_EXT8:
+		if (svm_host.limits.cr4_allowed & CR4_LA57)
+			r[0] = (r[0] & ~0xff00u) | 57 << 8;
 		break;
 	case CPUID_SVM:
 		leaf_svm(r);
@@ -48,7 +55,8 @@ void svm_cpuid(struct vcpu *vcpu, u32 leaf, u32 index, u32 r[4])
 
 /*
  * CR4 is not intercepted, so what the processor has may be in it although it is hidden: PKE and
- * PCIDE do no harm. LA57 is out, as nested tables of five levels are not offered.
+ * PCIDE do no harm. LA57 takes that L0's tables of four levels map all that L2 can address, as
+ * nested tables have as many levels as L1's own.
  */
 static u64 cr4_allowed(void)
 {
@@ -65,6 +73,8 @@ static u64 cr4_allowed(void)
 		allowed |= CR4_SMEP;
 	if (f.ebx & CPUID_7_EBX_SMAP)
 		allowed |= CR4_SMAP;
+	if (f.ecx & CPUID_7_ECX_LA57 && cpu_physical_bits() <= 48)
+		allowed |= CR4_LA57;
 	if (f.ecx & CPUID_7_ECX_UMIP)
 		allowed |= CR4_UMIP;
 	if (f.ecx & CPUID_7_ECX_PKU)

@@ -110,6 +110,14 @@ static u64 *vmload_msr(struct svm_vcpu *svm, u32 msr, bool *address)
 	return NULL;
 }
 
+/* By the width that the processor has, whatever CR4.LA57 says (SDM 3A 4.5.2). */
+static bool canonical(u64 address)
+{
+	u32 unused = svm_host.limits.cr4_allowed & CR4_LA57 ? 64 - 57 : 64 - 48;
+
+	return (u64)((s64)(address << unused) >> unused) == address;
+}
+
 int svm_msr_read(struct vcpu *vcpu, u32 msr, u64 *val)
 {
 	struct svm_vcpu *svm = to_svm(vcpu);
@@ -158,7 +166,7 @@ int svm_msr_write(struct vcpu *vcpu, u32 msr, u64 val)
 	u64 *field = vmload_msr(svm, msr, &address);
 
 	if (field) {
-		if (address && (u64)((s64)(val << 16) >> 16) != val)
+		if (address && !canonical(val))
 			return -EINVAL;
 		*field = val;
 		return 0;

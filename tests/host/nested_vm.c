@@ -119,9 +119,15 @@ void nv_load(struct nested_vm *v, bool sync)
 	env_watch_root(v->n.root->spt);
 }
 
+/* Where the processor's walk begins. */
+static u64 *hw_root(struct nested_vm *v)
+{
+	return env_va(nested_mmu_root(&v->n));
+}
+
 u64 *nv_sptep(struct nested_vm *v, u64 addr, int level)
 {
-	u64 *table = v->n.root->spt;
+	u64 *table = hw_root(v);
 
 	for (int l = v->mmu.cfg.fmt->levels; l > level; l--) {
 		u64 spte = table[index_of(addr, l)];
@@ -160,8 +166,8 @@ int nv_access(struct nested_vm *v, u64 addr, u64 error, void **va, struct nested
 		bool present;
 		int r;
 
-		if (cpu_access(&v->mmu, MMU_TREE_NESTED, v->n.root->spt, addr, error,
-			       va ? va : &unused, &present))
+		if (cpu_access(&v->mmu, MMU_TREE_NESTED, hw_root(v), addr, error, va ? va : &unused,
+			       &present))
 			return FAULT_FIXED;
 		r = mmu_nested_fault(&v->mmu, &v->n, (ngpa_t){addr},
 				     error | PFERR_U | (present ? PFERR_P : 0),

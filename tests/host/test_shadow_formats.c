@@ -119,6 +119,48 @@ static void test_entry_becomes_malformed(void **state)
 }
 
 /*
+ * L1's tables have five levels, the processor's four: what the first entry of L1's root leads to is
+ * the processor's root, and that changes with the entry.
+ */
+static void test_more_levels_than_the_processor(void **state)
+{
+	u64 first, other;
+
+	(void)state;
+	start(PT_FMT_LONG5);
+	assert_int_equal(nv_level(&v, 0x1000), 0);
+	assert_int_equal(nv_read(&v, 0x1000), FAULT_REFLECT);
+	nv_map(&v, 0x1000, 0x10, 1, L1_RWX);
+	nv_map(&v, MB2, 512, 2, L1_RWX);
+	assert_int_equal(nv_write(&v, 0x1000, 1), FAULT_FIXED);
+	assert_int_equal(nv_write(&v, MB2, 1), FAULT_FIXED);
+	assert_int_equal(nv_level(&v, MB2), 2);
+	assert_true(maps(0x1000, 0x10));
+	assert_int_equal(v.n.root->role.level, 5);
+	nv_check(&v);
+	/* Other tables below the root's entry, none, and the first ones again. */
+	first = nv_entry(&v, 0, 5);
+	nv_set_entry(&v, 0, 5, 0);
+	assert_int_equal(nv_level(&v, 0x1000), 0);
+	nv_map(&v, 0x1000, 0x20, 1, L1_RWX);
+	other = nv_entry(&v, 0, 5);
+	assert_true(other != first);
+	assert_int_equal(nv_write(&v, 0x1000, 1), FAULT_FIXED);
+	assert_true(maps(0x1000, 0x20));
+	nv_check(&v);
+	nv_set_entry(&v, 0, 5, 0);
+	assert_int_equal(nv_read(&v, 0x1000), FAULT_REFLECT);
+	nv_set_entry(&v, 0, 5, first);
+	assert_int_equal(nv_write(&v, 0x1000, 1), FAULT_FIXED);
+	assert_true(maps(0x1000, 0x10));
+	/* The same root of four levels is another tree. */
+	v.mode.fmt = &pt_formats[PT_FMT_LONG4];
+	nv_sync(&v);
+	assert_int_equal(nv_level(&v, 0x1000), 0);
+	assert_int_equal(v.n.root->role.level, 4);
+}
+
+/*
  * Memory is out when L2 writes to a huge page in which L1 keeps a table of the same tree: that must
  * stay caught, so the page cannot become writable as a whole.
  */
@@ -151,9 +193,8 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_teardown(name, teardown)
 	const struct CMUnitTest tests[] = {
-		T(test_halves_of_a_table),
-		T(test_pse_is_part_of_the_role),
-		T(test_entry_becomes_malformed),
+		T(test_halves_of_a_table),	 T(test_pse_is_part_of_the_role),
+		T(test_entry_becomes_malformed), T(test_more_levels_than_the_processor),
 		T(test_no_memory_over_a_table),
 	};
 

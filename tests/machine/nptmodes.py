@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: MIT
 """L1's nested tables in each format that L1's own paging may have: a 32-bit L1 with entries of 4
-bytes, with 4M pages beside them, with PAE. Each stack is moved while L2 runs."""
+bytes, with 4M pages beside them, with PAE; a 64-bit one with five levels. Each stack is moved while
+L2 runs."""
 
 from arrival import arrives
 from expected import at_least
+from machinetests import Test
 
 IN_512M = {"ram.total": 512 << 20, "split.tdp.1g": 0, "split.tdp.2m": at_least(16),
            "split.nested.1g": 0, "l2-active-at-switchover": True}
@@ -26,4 +28,18 @@ TESTS = [
     legacy("pae", "2m", {"split.nested.2m": at_least(120)}),
     legacy("pae", "aliased-split", {"split.nested.2m": at_least(80),
                                     "source.stats.rmap_descs": at_least(100)}),
+]
+
+# --- five levels; the processor's own tables under them have four ---
+
+LA57 = "guests/l1-la57.elf"
+
+TESTS += [
+    # Leaves of each size.
+    arrives("npt-5-level", "", "wmem=2M", {"split.tdp.1g": 1, "split.nested.1g": 1,
+                                          "split.nested.2m": at_least(512),
+                                          "l2-active-at-switchover": True},
+            l1=LA57, says=[r"^\[L1\] L1: hypervisor .* nested tables \(5-level\)"]),
+    Test("npt-5-level-missing", l1=LA57, cpu="max,+svm,-la57", cmdline="migrate=off", status=1,
+         expect=[r"^\[L1\] L1: FAILED: this processor has no paging of 5 levels"]),
 ]

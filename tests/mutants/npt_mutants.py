@@ -3,6 +3,7 @@
 
 PAGING = "test_svm_paging"
 WALK = "test_pt_walk"
+FORMATS = "test_shadow_formats"
 
 MUTANTS = [
     mutant("mode-without-pse", "svm/paging.c", ".pse = s->cr4 & CR4_PSE,", ".pse = true,", PAGING),
@@ -27,4 +28,11 @@ MUTANTS = [
            "GENMASK(8, 5) | GENMASK(2, 1)", WALK),
     mutant("pdpte-with-w-and-u", "mmu/pt_format.c", "GENMASK(8, 6) | GENMASK(2, 1)",
            "GENMASK(8, 6)", WALK),
+    # Five levels of L1's over four of the processor's.
+    mutant("root-has-a-level-too-many", "mmu/shadow_mmu.c",
+           "if (n->root->role.level <= n->mmu->cfg.fmt->levels)", "if (n->root)", FORMATS),
+    mutant("root-level-is-the-processors", "mmu/shadow_internal.h",
+           "MAX(mmu->cfg.fmt->levels, pt_formats[fmt].levels)", "mmu->cfg.fmt->levels", FORMATS),
+    mutant("root-level-is-l1s", "mmu/shadow_internal.h",
+           "MAX(mmu->cfg.fmt->levels, pt_formats[fmt].levels)", "pt_formats[fmt].levels", FORMATS),
 ]
