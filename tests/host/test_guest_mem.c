@@ -12,6 +12,7 @@
 
 #include "mmu/dirty_log.h"
 #include "mmu/guest_mem.h"
+#include "mmu/shadow_mmu.h"
 #include "tests/host/env.h"
 
 static struct mmu mmu;
@@ -25,6 +26,7 @@ static void setup(void)
 	low = env_slot(&mmu, 0, 2, 8, 0, 1);
 	high = env_slot(&mmu, 1, 10, 3, 0, 1);
 	assert_true(low && high && env_slot(&mmu, 2, 14, 1, MEMSLOT_READONLY, 1));
+	assert_int_equal(mmu_enable_nested(&mmu), 0); /* who tracks has a hash */
 	assert_int_equal(dirty_log_enable(&mmu, low, DIRTY_PROTECT_ALL), 0);
 }
 

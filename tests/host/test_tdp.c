@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "mmu/shadow_mmu.h"
 #include "tests/host/tdp_vm.h"
 
 static void test_iter(void **state)
@@ -186,6 +187,7 @@ static void test_audit_of_leaves(void **state)
 	set_leaf(16 * PAGES_2M, *leaf_of(16 * PAGES_2M, &level) | BIT(1));
 	expect_audit("writable in a read-only slot");
 	set_leaf(16 * PAGES_2M, *leaf_of(16 * PAGES_2M, &level) & ~BIT(1));
+	assert_int_equal(mmu_enable_nested(&mmu), 0);
 	slot->write_track[77] = 1;
 	expect_audit("writable over a tracked table");
 	slot->write_track[77] = 0;

@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "mmu/shadow_mmu.h"
 #include "tests/host/tdp_vm.h"
 
 static void test_fault_levels(void **state)
@@ -100,6 +101,7 @@ static void test_fault_tracked(void **state)
 	const u64 gfn = 3 * PAGES_2M + 11;
 
 	(void)state;
+	assert_int_equal(mmu_enable_nested(&mmu), 0);
 	assert_int_equal(fault(gfn, BIT(1)), FAULT_FIXED);
 	assert_true(tlb_touch(&mmu, gfn << PAGE_SHIFT));
 	lock_all();
