@@ -59,6 +59,8 @@ static bool fixup(struct isr_frame *f)
 		cpu_exception.error = (u32)f->error;
 		cpu_exception.count++;
 		f->rip = e->to;
+		if (f->vector == EXC_DB)
+			f->rflags &= ~RFLAGS_TF;
 		return true;
 	}
 	return false;

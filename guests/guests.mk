@@ -34,6 +34,7 @@ GUEST_LIB     := printf string
 GUEST_L1      := l1 l1_checks l1_events l1_exits l1_faults l1_hypercalls l1_layout platform \
 		 history l2_blob
 GUEST_L2      := l2_start isr l2 l2_checks l2_workload cpu history
+GUEST_PLAIN   := boot isr cpu guest options platform history plain plain_checks
 GUEST_HOSTILE := $(sort $(basename $(notdir $(wildcard guests/hostile*.c guests/hostile*.S))))
 
 # The same with 32-bit code, for nested tables of the older formats.
@@ -103,11 +104,14 @@ $(O)/guests/l1-32.elf: $(call guest32_objs,$(GUEST32_COMMON) $(GUEST_L1)) guests
 $(O)/guests/hostile.elf64: $(call guest_objs,$(GUEST_COMMON) $(GUEST_HOSTILE)) guests/guest.ld
 	$(Q)$(LD) $(GUEST_LDFLAGS) -T guests/guest.ld -o $@ $(filter %.o,$^)
 
+$(O)/guests/plain.elf64: $(call guest_objs,$(GUEST_PLAIN)) guests/guest.ld
+	$(Q)$(LD) $(GUEST_LDFLAGS) -T guests/guest.ld -o $@ $(filter %.o,$^)
+
 # Multiboot 1 loaders want a 32-bit ELF file.
 $(O)/guests/%.elf: $(O)/guests/%.elf64
 	$(Q)$(OBJCOPY) -O elf32-i386 $< $@
 
-GUEST_ELVES := $(patsubst %,$(O)/guests/%.elf,l1 l1-la57 l1-32 hostile)
+GUEST_ELVES := $(patsubst %,$(O)/guests/%.elf,l1 l1-la57 l1-32 hostile plain)
 guests-all: $(GUEST_ELVES)
 GUESTS += $(GUEST_ELVES)
 

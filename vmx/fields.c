@@ -1,17 +1,19 @@
 // SPDX-License-Identifier: MIT
 /* The fields of the VMCS as a table, and words for numbers. */
 #include "vmx/fields.h"
+#include "lib/string.h"
+#include "vmx/vmcs12.h"
 
-#define SEEN_L1 true
-#define SEEN_L0 false
-#define MOVES	true
-#define STAYS	false
+#define OFFSET_L1(name) offsetof(struct vmcs12, name)
+#define OFFSET_L0(name) (-1)
+#define MOVES		true
+#define STAYS		false
 
 #define VMCS_FIELD(name_, encoding_, width_, kind_, seen, moves_) \
 	{                                                         \
 		.name = #name_,                                   \
 		.encoding = (encoding_),                          \
-		.l1 = SEEN_##seen,                                \
+		.offset = OFFSET_##seen(name_),                   \
 		.width = VMCS_##width_,                           \
 		.kind = VMCS_##kind_,                             \
 		.moves = moves_,                                  \
@@ -21,16 +23,29 @@ const struct vmcs_field_info vmcs_fields[VMCS_FIELDS_NR] = {
 };
 #undef VMCS_FIELD
 
-u64 vmcs_width_mask(enum vmcs_width width)
+static size_t size_of(const struct vmcs_field_info *f)
 {
-	switch (width) {
+	switch (f->width) {
 	case VMCS_W16:
-		return GENMASK(15, 0);
+		return sizeof(u16);
 	case VMCS_W32:
-		return GENMASK(31, 0);
+		return sizeof(u32);
 	default:
-		return ~0ull;
+		return sizeof(u64);
 	}
+}
+
+u64 vmcs12_get(const struct vmcs12 *v, const struct vmcs_field_info *f)
+{
+	u64 value = 0;
+
+	memcpy(&value, (const char *)v + f->offset, size_of(f));
+	return value;
+}
+
+void vmcs12_set(struct vmcs12 *v, const struct vmcs_field_info *f, u64 value)
+{
+	memcpy((char *)v + f->offset, &value, size_of(f));
 }
 
 #define ERROR_TEXT(name, number, text) [number] = (text),

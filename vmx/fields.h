@@ -20,8 +20,8 @@ enum vmcs_kind { VMCS_CONTROL, VMCS_DATA, VMCS_GUEST, VMCS_HOST };
 
 struct vmcs_field_info {
 	const char *name;
+	s32 offset; /* in struct vmcs12, or -1: L1 may not have it */
 	u16 encoding;
-	bool l1;  /* L1 may have it */
 	u8 width; /* enum vmcs_width */
 	u8 kind;  /* enum vmcs_kind */
 	bool moves;
@@ -36,8 +36,10 @@ enum vmcs_number {
 
 extern const struct vmcs_field_info vmcs_fields[VMCS_FIELDS_NR];
 
-/* The bits that a field of @width has. */
-u64 vmcs_width_mask(enum vmcs_width width);
+struct vmcs12;
+/* For fields that L1 may have. What is wider than the field is cut off. */
+u64 vmcs12_get(const struct vmcs12 *v, const struct vmcs_field_info *f);
+void vmcs12_set(struct vmcs12 *v, const struct vmcs_field_info *f, u64 value);
 
 /* "VMCALL executed in VMX root operation"... SDM 3C 30.4. */
 const char *vmx_error_text(u64 error);

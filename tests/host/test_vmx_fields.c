@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "vmx/fields.h"
+#include "vmx/vmcs12.h"
 
 #define ENCODED_WIDTH(encoding) ((encoding) >> 13 & 3)
 #define ENCODED_KIND(encoding)	((encoding) >> 10 & 3)
@@ -105,20 +106,41 @@ static void test_flags(void **state)
 		const struct vmcs_field_info *f = &vmcs_fields[i];
 		bool shadow = f->encoding == VMCS_cr0_shadow || f->encoding == VMCS_cr4_shadow;
 
-		if (f->moves && (!f->l1 || (f->kind != VMCS_GUEST && !shadow)))
+		if (f->moves && (f->offset < 0 || (f->kind != VMCS_GUEST && !shadow)))
 			fail_msg("%s moves", f->name);
 	}
 	assert_true(find("guest_ldtr_base")->moves);
-	assert_false(find("guest_pkrs")->l1);
-	assert_false(find("posted_intr_desc")->l1);
+	assert_int_equal(find("guest_pkrs")->offset, -1);
+	assert_int_equal(find("posted_intr_desc")->offset, -1);
 }
 
-static void test_widths(void **state)
+/* Each field has a place of its own, as wide as it is. */
+static void test_vmcs12(void **state)
 {
+	static const u64 widest[] = {[VMCS_W16] = 0xffff,
+				     [VMCS_W32] = 0xffffffff,
+				     [VMCS_W64] = ~0ull,
+				     [VMCS_NAT] = ~0ull};
+	static struct vmcs12 v, zero;
+
 	(void)state;
-	assert_int_equal(vmcs_width_mask(VMCS_W16), 0xffff);
-	assert_int_equal(vmcs_width_mask(VMCS_W32), 0xffffffff);
-	assert_true(vmcs_width_mask(VMCS_W64) == ~0ull && vmcs_width_mask(VMCS_NAT) == ~0ull);
+	for (u32 i = 0; i < VMCS_FIELDS_NR; i++) {
+		const struct vmcs_field_info *f = &vmcs_fields[i];
+
+		if (f->offset < 0)
+			continue;
+		assert_int_equal(vmcs12_get(&v, f), 0);
+		vmcs12_set(&v, f, ~0ull);
+		assert_true(vmcs12_get(&v, f) == widest[f->width]);
+	}
+	for (u32 i = 0; i < VMCS_FIELDS_NR; i++)
+		if (vmcs_fields[i].offset >= 0)
+			vmcs12_set(&v, &vmcs_fields[i], 0);
+	assert_memory_equal(&v, &zero, sizeof(v));
+	v.guest_rip = 0x1234567890;
+	v.guest_tr_selector = 0x18;
+	assert_int_equal(vmcs12_get(&v, find("guest_rip")), 0x1234567890);
+	assert_int_equal(vmcs12_get(&v, find("guest_tr_selector")), 0x18);
 }
 
 static void test_texts(void **state)
@@ -138,7 +160,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_encodings), cmocka_unit_test(test_order),
 		cmocka_unit_test(test_known),	  cmocka_unit_test(test_flags),
-		cmocka_unit_test(test_widths),	  cmocka_unit_test(test_texts),
+		cmocka_unit_test(test_vmcs12),	  cmocka_unit_test(test_texts),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -39,8 +39,6 @@ def refused(name, line, **options):
 TESTS = [
     refused("no-svm", "neither AMD SVM nor Intel VMX", cpu="max,-svm",
             result=expected.failed("neither AMD SVM")),
-    refused("vmx", "Intel VMX: not there yet", machine="bochs-vmx", memory="512M",
-            result=expected.failed("Intel VMX")),
     refused("small-machine", "too little memory", memory="512M"),
     refused("tiny-machine", "too little memory", memory="16M"),
     refused("unknown-parameter", '"frobnicate" is not known; there are: .*loglevel.*migrate',

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: MIT
+/* The MSRs that the VMCS holds and L1 may not write freely. */
+#include "kernel/cpu.h"
+#include "lib/x86.h"
+#include "vmx/asm.h"
+#include "vmx/vmx.h"
+
+#define DEBUGCTL_WRITABLE 0x3full /* accepted and without effect: LBR is not offered */
+
+/* SDM 4 IA32_EFER. LMA is the processor's own. */
+static int efer_write(u64 val)
+{
+	u64 old = vmcs_read(VMCS_guest_efer);
+
+	if (val & ~vmx_host.limits.efer_allowed)
+		return -EINVAL;
+	if ((val ^ old) & EFER_LME && vmcs_read(VMCS_guest_cr0) & CR0_PG)
+		return -EINVAL;
+	vmcs_write(VMCS_guest_efer, (val & ~EFER_LMA) | (old & EFER_LMA));
+	return 0;
+}
+
+static int tsc_write(struct vmx_vcpu *vmx, u64 val)
+{
+	vmx->tsc_offset = val - rdtsc();
+	vmcs_write(VMCS_tsc_offset, vmx->tsc_offset);
+	return 0;
+}
+
+static int pat_write(u64 val)
+{
+	if (vmx_pat_bad(val))
+		return -EINVAL;
+	vmcs_write(VMCS_guest_pat, val);
+	return 0;
+}
+
+int vmx_msr_read(struct vcpu *vcpu, u32 msr, u64 *val)
+{
+	struct vmx_vcpu *vmx = to_vmx(vcpu);
+
+	vmx_vmcs_use(vmx);
+	switch (msr) {
+	case MSR_EFER:
+		*val = vmcs_read(VMCS_guest_efer);
+		return 0;
+	case MSR_TSC:
+		*val = rdtsc() + vmx->tsc_offset;
+		return 0;
+	case MSR_TSC_AUX: /* where it exists it does not exit */
+		return -EINVAL;
+	case MSR_PAT:
+		*val = vmcs_read(VMCS_guest_pat);
+		return 0;
+	case MSR_APIC_BASE:
+		*val = vmx->apic_base;
+		return 0;
+	case MSR_DEBUGCTL:
+		*val = vmx->debugctl;
+		return 0;
+	}
+	return -ENOENT;
+}
+
+int vmx_msr_write(struct vcpu *vcpu, u32 msr, u64 val)
+{
+	struct vmx_vcpu *vmx = to_vmx(vcpu);
+
+	vmx_vmcs_use(vmx);
+	switch (msr) {
+	case MSR_EFER:
+		return efer_write(val);
+	case MSR_TSC:
+		return tsc_write(vmx, val);
+	case MSR_TSC_AUX:
+		return -EINVAL;
+	case MSR_PAT:
+		return pat_write(val);
+	case MSR_APIC_BASE: /* there is no APIC to move */
+		return val == vmx->apic_base ? 0 : -EINVAL;
+	case MSR_DEBUGCTL:
+		if (val & ~DEBUGCTL_WRITABLE)
+			return -EINVAL;
+		vmx->debugctl = val;
+		return 0;
+	}
+	return -ENOENT;
+}
