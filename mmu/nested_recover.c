@@ -17,12 +17,12 @@ struct join {
 	struct flush_batch *b;
 };
 
-/* Can the entries of @sp become one? @dirty receives their D bits together. */
-static bool joinable(const struct join *j, const struct shadow_page *sp, u64 *dirty)
+/* Can the entries of @sp become one? */
+static bool joinable(const struct join *j, const struct shadow_page *sp)
 {
-	*dirty = 0;
-	if (!sp->present)
-		return false;
+	/* What a 4K table has is leaves. */
+	if (sp->role.level == PG_LEVEL_4K && !j->mmu->cfg.nx_huge_pages)
+		return sp->present;
 	for (int i = 0; i < TABLE_ENTRIES; i++) {
 		u64 spte = READ_ONCE(sp->spt[i]);
 
@@ -32,13 +32,12 @@ static bool joinable(const struct join *j, const struct shadow_page *sp, u64 *di
 			return false;
 		if (j->mmu->cfg.nx_huge_pages && (spte_access(j->mmu, spte) & ACC_EXEC))
 			return false;
-		*dirty |= spte & j->mmu->cfg.fmt->dirty;
 	}
-	return true;
+	return sp->present;
 }
 
 /* A direct page for the range that leads nowhere else and may become a leaf in its parents. */
-static struct shadow_page *find_joinable(const struct join *j, u64 *dirty)
+static struct shadow_page *find_joinable(const struct join *j)
 {
 	struct list_head *bucket = shadow_hash_bucket(j->mmu, j->gfn);
 	struct shadow_page *sp;
@@ -46,7 +45,7 @@ static struct shadow_page *find_joinable(const struct join *j, u64 *dirty)
 	list_for_each_entry(sp, bucket, hash_link)
 	{
 		if (sp->gfn.v == j->gfn.v && sp->role.direct &&
-		    sp->role.level == (u32)j->level - 1 && joinable(j, sp, dirty))
+		    sp->role.level == (u32)j->level - 1 && joinable(j, sp))
 			return sp;
 	}
 	return NULL;
@@ -70,7 +69,7 @@ static int join_fill(const struct join *j)
 }
 
 /* Makes each entry that leads to @sp a huge leaf; with the last one @sp goes away. */
-static void join_parents(const struct join *j, struct shadow_page *sp, u64 dirty)
+static void join_parents(const struct join *j, struct shadow_page *sp)
 {
 	u32 access = sp->role.access;
 	hpa_t hpa = memslot_hpa(j->slot, j->gfn, NULL);
@@ -83,7 +82,7 @@ static void join_parents(const struct join *j, struct shadow_page *sp, u64 dirty
 		access &= ~ACC_WRITE;
 	if (j->mmu->cfg.nx_huge_pages)
 		access &= ~ACC_EXEC;
-	leaf = spte_make_leaf(j->mmu, hpa, j->level, access) | dirty;
+	leaf = spte_make_leaf(j->mmu, hpa, j->level, access);
 	while ((sptep = rmap_first(&sp->parents, &it))) {
 		struct shadow_page *parent = sptep_to_sp(sptep);
 		struct spte_pos pos = shadow_pos(j->mmu, parent, sptep_index(parent, sptep));
@@ -94,6 +93,7 @@ static void join_parents(const struct join *j, struct shadow_page *sp, u64 dirty
 		mmu_stat_add(&j->mmu->stats.recovered[MMU_TREE_NESTED][j->level - 2], 1);
 		env_trace(MMU_EV_recover, j->gfn.v, leaf, (u64)j->level, MMU_TREE_NESTED);
 	}
+	spte_drop_leaves(j->mmu, sp);
 	shadow_page_zap(j->mmu, sp, j->b);
 }
 
@@ -107,13 +107,12 @@ static bool join_allowed(const struct join *j)
 static void join_gfn(const struct join *j)
 {
 	struct shadow_page *sp;
-	u64 dirty;
 
-	while (join_allowed(j) && (sp = find_joinable(j, &dirty))) {
+	while (join_allowed(j) && (sp = find_joinable(j))) {
 		const struct rmap_head *head = rmap_get(j->slot, j->gfn, j->level);
 
 		if (!rmap_needs_desc(head) || join_has_desc(j))
-			join_parents(j, sp, dirty);
+			join_parents(j, sp);
 		else if (join_fill(j))
 			return;
 	}

@@ -3,6 +3,7 @@
  * Loops over many entries of the nested tree: what spte_changed() comes to for each, with what is
  * the same for all taken out. Splitting and the dirty log run through here for every 4K page.
  */
+#include "lib/string.h"
 #include "mmu/env.h"
 #include "mmu/shadow_internal.h"
 
@@ -76,8 +77,8 @@ static inline bool eight_in_a_row(const struct rmap_head *h, u64 sptep)
 
 /*
  * Are the heads that follow the one of @sptep by up to @more as its table says? So it is when no
- * list of the VM is longer than one entry, and the table is full and maps gfns in order: each of
- * its entries then is its gfn's one and only.
+ * list of the VM is longer than one entry, and the table is full of leaves and maps gfns in order:
+ * each of its entries then is its gfn's one and only.
  */
 static bool one_name_each(const struct mmu *mmu, const u64 *sptep, u64 more)
 {
@@ -86,7 +87,7 @@ static bool one_name_each(const struct mmu *mmu, const u64 *sptep, u64 more)
 	if (mmu->stats.rmap_descs || !more)
 		return false;
 	sp = sptep_to_sp(sptep);
-	return sp->role.direct && sp->present == TABLE_ENTRIES &&
+	return sp->role.direct && sp->role.level == PG_LEVEL_4K && sp->present == TABLE_ENTRIES &&
 	       (u64)sptep_index(sp, sptep) + more < TABLE_ENTRIES;
 }
 
@@ -132,4 +133,37 @@ void spte_clear_heads(struct mmu *mmu, const struct rmap_head *head, const struc
 	/* What lacks W or D where it had it grants less, and nothing else follows. */
 	if (less)
 		flush_owe(b, BIT(MMU_TREE_NESTED));
+}
+
+/* The entries of a direct page, whose lists lie side by side. Returns how many there were. */
+static int drop_direct(struct mmu *mmu, struct shadow_page *sp)
+{
+	struct rmap_head *heads = rmap_get(memslot_find(mmu, sp->gfn), sp->gfn, sp->role.level);
+	int n = 0;
+
+	if (one_name_each(mmu, sp->spt, TABLE_ENTRIES - 1)) {
+		memset(heads, 0, TABLE_ENTRIES * sizeof(*heads));
+		return TABLE_ENTRIES;
+	}
+	for (int i = 0; i < TABLE_ENTRIES; i++) {
+		u64 *sptep = &sp->spt[i];
+
+		if (!spte_present(mmu, *sptep))
+			continue;
+		n++;
+		if (likely(rmap_single(&heads[i]) == sptep))
+			heads[i].val = 0;
+		else
+			rmap_remove(mmu, &heads[i], sptep);
+	}
+	return n;
+}
+
+void spte_drop_leaves(struct mmu *mmu, struct shadow_page *sp)
+{
+	int n = drop_direct(mmu, sp);
+
+	debug_assert(rwlock_held_write(&mmu->lock) && sp->role.direct && n == sp->present);
+	mmu_stat_add(&mmu->stats.pages[MMU_TREE_NESTED][sp->role.level - 1], -n);
+	sp->present = 0;
 }

@@ -235,11 +235,36 @@ static void test_arm_huge(void **state)
 	assert_int_equal(nv_end(&v), 0);
 }
 
+/* Entries that lead to tables are not for it. */
+static void test_arm_beside_tables(void **state)
+{
+	const u64 w = pt_formats[PT_FMT_LONG4].write;
+	struct flush_batch b = FLUSH_BATCH_INIT;
+	struct shadow_page *sp;
+
+	(void)state;
+	nv_make(&v, 2 * LEVEL_PAGES(PG_LEVEL_1G), PG_LEVEL_1G, NULL);
+	nv_map(&v, 0, 0, 3, L1_RWX | L1_A | L1_D);
+	assert_int_equal(nv_write(&v, 0x3000, 1), FAULT_FIXED);
+	assert_int_equal(nv_split(&v, 512 * 7, 512 * 8), 0);
+	sp = nv_sp(&v, 0, 2);
+	assert_int_equal(sp->present, 512);
+	assert_int_equal(v.mmu.stats.rmap_descs, 0);
+	nv_lock(&v);
+	shadow_arm_range(&v.mmu, v.slot, 0, LEVEL_PAGES(PG_LEVEL_1G), w, &b);
+	nv_unlock(&v, &b);
+	for (int i = 0; i < 512; i++)
+		assert_int_equal(sp->spt[i] & w, i == 7 ? w : 0);
+	nv_check(&v);
+	assert_int_equal(nv_end(&v), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_arm),
 		cmocka_unit_test(test_arm_huge),
+		cmocka_unit_test(test_arm_beside_tables),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

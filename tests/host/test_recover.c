@@ -107,6 +107,36 @@ static void test_no_memory_for_a_descriptor(void **state)
 	assert_int_equal(v.mmu.stats.recovered[MMU_TREE_NESTED][0], 3);
 }
 
+/*
+ * L2 has 2M of a 1G page under another name too. Without memory only one of the two can be joined
+ * to 2M, whichever it is; the 1G page is not joined over what is left of the other.
+ */
+static void test_no_memory_below_a_gigabyte(void **state)
+{
+	(void)state;
+	for (int first = 0; first < 2; first++) {
+		struct flush_batch b = FLUSH_BATCH_INIT;
+		const u64 names[] = {0, 64 * GB1};
+
+		nv_make(&v, 2 * LEVEL_PAGES(PG_LEVEL_1G), PG_LEVEL_1G, NULL);
+		nv_map(&v, 0, 0, 3, L1_RWX);
+		nv_map(&v, 64 * GB1, 512 * 5, 2, L1_RW);
+		assert_int_equal(nv_write(&v, names[first], 1), FAULT_FIXED);
+		assert_int_equal(nv_write(&v, names[!first], 1), FAULT_FIXED);
+		assert_int_equal(nv_split(&v, 0, LEVEL_PAGES(PG_LEVEL_1G)), 0);
+		split_caches_release(&v.mmu);
+		env_fail_from(1);
+		nv_lock(&v);
+		nested_recover_range(&v.mmu, v.slot, 0, LEVEL_PAGES(PG_LEVEL_1G), &b);
+		nv_unlock(&v, &b);
+		env_fail_from(0);
+		nv_check(&v);
+		assert_int_equal(nv_level(&v, 0) == 3, nv_level(&v, 64 * GB1) == 1);
+		dirty_log_disable(&v.mmu, v.slot);
+		assert_int_equal(nv_end(&v), 0);
+	}
+}
+
 static void test_l1s_own_4k_pages_stay(void **state)
 {
 	(void)state;
@@ -210,6 +240,7 @@ int main(void)
 		T(test_joins_in_place),
 		T(test_all_aliases_are_joined),
 		T(test_no_memory_for_a_descriptor),
+		cmocka_unit_test(test_no_memory_below_a_gigabyte),
 		T(test_l1s_own_4k_pages_stay),
 		T(test_not_over_a_tracked_table),
 		T(test_read_only_stays_read_only),

@@ -151,6 +151,8 @@ MUTANTS = [
            "for (; at <= last + 1 && at->val == next; at++)", ARM),
     mutant("protect-short-cut-with-aliases", "mmu/spte_nested.c",
            "if (mmu->stats.rmap_descs || !more)", "(void)mmu; if (!more)", ARM),
+    mutant("protect-short-cut-in-upper-tables", "mmu/spte_nested.c",
+           "&& sp->role.level == PG_LEVEL_4K &&", "&&", ARM),
     mutant("protect-short-cut-over-holes", "mmu/spte_nested.c",
            "sp->present == TABLE_ENTRIES &&", "", ARM),
     mutant("protect-short-cut-in-any-table", "mmu/spte_nested.c", "return sp->role.direct &&",
