@@ -44,6 +44,5 @@ void exit_io(struct vcpu *vcpu, const struct vm_exit *exit)
 		pio_in(vcpu, d, exit->io.port, exit->io.size);
 	else if (d)
 		d->out(d->dev, (u16)(exit->io.port - d->base), exit->io.size, (u32)vcpu->gpr[RAX]);
-	if (vendor->skip(vcpu, exit))
-		trace(skip_failed, vcpu->rip, exit->kind, exit->code, 0);
+	(void)vendor->skip(vcpu, exit);
 }

@@ -99,10 +99,7 @@ void vcpu_inject_exception(struct vcpu *vcpu, u8 vector, bool has_error, u32 err
  */
 static bool done(struct vcpu *vcpu, const struct vm_exit *exit)
 {
-	if (likely(!vendor->skip(vcpu, exit)))
-		return true;
-	trace(skip_failed, vcpu->rip, exit->kind, exit->code, 0);
-	return false;
+	return !vendor->skip(vcpu, exit);
 }
 
 /* An instruction that does nothing here. */
@@ -254,23 +251,32 @@ static void (*const handlers[EXIT_KIND_NR])(struct vcpu *vcpu, const struct vm_e
 	[EXIT_OTHER] = exit_other,
 };
 
+/*
+ * What is L0's own business whatever L1 intercepts: its interrupts, and faults, whose owner only a
+ * walk of L1's tables tells.
+ */
+static void exit_of_l2(struct vcpu *vcpu, const struct vm_exit *exit)
+{
+	vcpu->stats.nested_exits++;
+	if (exit->kind != EXIT_HOST && exit->kind != EXIT_FAULT && vendor->nested_owns(vcpu, exit))
+		nested_outcome(vcpu, vendor->nested_reflect(vcpu, exit));
+	else
+		handlers[exit->kind](vcpu, exit);
+}
+
+static __rare void trace_exit(const struct vcpu *vcpu, const struct vm_exit *exit)
+{
+	trace(exit, exit->kind, exit->code, vcpu->rip, vcpu->guest_mode);
+}
+
 void exit_handle(struct vcpu *vcpu, const struct vm_exit *exit)
 {
 	vcpu->stats.exits++;
 	vcpu->stats.exits_by_kind[exit->kind]++;
-	if (unlikely(trace_enabled(TRACE_exit)))
-		trace(exit, exit->kind, exit->code, vcpu->rip, vcpu->guest_mode);
-	if (vcpu->guest_mode) {
-		vcpu->stats.nested_exits++;
-		/*
-		 * What is L0's own business whatever L1 intercepts: its interrupts, and faults,
-		 * whose owner only a walk of L1's tables tells.
-		 */
-		if (exit->kind != EXIT_HOST && exit->kind != EXIT_FAULT &&
-		    vendor->nested_owns(vcpu, exit)) {
-			nested_outcome(vcpu, vendor->nested_reflect(vcpu, exit));
-			return;
-		}
-	}
-	handlers[exit->kind](vcpu, exit);
+	if (trace_enabled(TRACE_exit))
+		trace_exit(vcpu, exit);
+	if (vcpu->guest_mode)
+		exit_of_l2(vcpu, exit);
+	else
+		handlers[exit->kind](vcpu, exit);
 }

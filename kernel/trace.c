@@ -47,18 +47,20 @@ static void print_record(const struct trace_record *r)
 	console_write(line, (size_t)MIN(n, (int)sizeof(line) - 1));
 }
 
-void trace_event(enum trace_id id, u64 a, u64 b, u64 c, u64 d)
+static __rare void keep_record(enum trace_id id, u64 a, u64 b, u64 c, u64 d)
 {
-	struct percpu *cpu = this_cpu();
-
-	cpu->trace_counts[id]++;
-	if (likely(!trace_enabled(id)))
-		return;
 	u64 i = __atomic_fetch_add(&ring_next, 1, __ATOMIC_RELAXED);
 	struct trace_record *r = &ring[i % RING_SIZE];
 
-	*r = (struct trace_record){time_ns(), cpu->id, id, {a, b, c, d}};
+	*r = (struct trace_record){time_ns(), this_cpu()->id, id, {a, b, c, d}};
 	print_record(r);
+}
+
+void trace_event(enum trace_id id, u64 a, u64 b, u64 c, u64 d)
+{
+	this_cpu()->trace_counts[id]++;
+	if (trace_enabled(id))
+		keep_record(id, a, b, c, d);
 }
 
 static int find_event(const char *name, size_t n)

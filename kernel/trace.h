@@ -34,7 +34,7 @@ int __must_check trace_enable(const char *names, char *why, size_t size);
 extern u64 trace_mask[BITMAP_WORDS(TRACE_COUNT)];
 static inline bool trace_enabled(enum trace_id id)
 {
-	return bitmap_test(trace_mask, id);
+	return unlikely(trace_mask[id / BITMAP_WORD_BITS] & BIT(id % BITMAP_WORD_BITS));
 }
 
 const char *trace_name(enum trace_id id);

@@ -133,17 +133,41 @@ static void halted(struct vcpu *vcpu)
 
 /* --- running --- */
 
-/* What is rare: each costs one test in the loop. */
-static void before_entry(struct vcpu *vcpu)
+/* What others want of the VM's vCPUs. False: do not enter, look again. */
+static __rare bool attend_to_vm(struct vcpu *vcpu)
 {
 	struct vm *vm = vcpu->vm;
 
-	if (need_resched())
-		task_yield();
+	if (vm_has_ended(vm))
+		return false;
 	if (READ_ONCE(vm->throttle))
 		throttle(vcpu);
+	return !READ_ONCE(vm->pause_wanted) || !park(vcpu);
+}
+
+/* What waits for this vCPU itself. */
+static __rare bool attend_to_vcpu(struct vcpu *vcpu)
+{
+	if (vcpu->halted) {
+		halted(vcpu);
+		return false;
+	}
+	if (irq_pending(vcpu))
+		deliver_interrupt(vcpu);
+	return true;
+}
+
+static bool may_enter(struct vcpu *vcpu)
+{
+	struct vm *vm = vcpu->vm;
+
+	if (unlikely(need_resched()))
+		task_yield();
 	if (vm->next_event != PLATFORM_NEVER && time_ns() >= vm->next_event)
 		vm->next_event = platform_tick(vm);
+	if (unlikely(READ_ONCE(vm->attention)) && !attend_to_vm(vcpu))
+		return false;
+	return likely(!READ_ONCE(vcpu->attention)) || attend_to_vcpu(vcpu);
 }
 
 void vcpu_task(void *arg)
@@ -153,22 +177,18 @@ void vcpu_task(void *arg)
 	struct vm_exit exit;
 
 	vcpu->parked = false;
-	while (!vm_has_ended(vm)) {
+	for (;;) {
 		/*
 		 * Not only after EXIT_HOST: a guest that exits all the time, or an emulator that
 		 * holds interrupts back while the guest has its own switched off, must not stop the
 		 * tick.
 		 */
 		interrupts_poll();
-		before_entry(vcpu);
-		if (unlikely(READ_ONCE(vm->pause_wanted)) && park(vcpu))
-			continue;
-		if (vcpu->halted) {
-			halted(vcpu);
+		if (unlikely(!may_enter(vcpu))) {
+			if (vm_has_ended(vm))
+				break;
 			continue;
 		}
-		if (irq_pending(vcpu))
-			deliver_interrupt(vcpu);
 		vendor->run(vcpu, &exit);
 		exit_handle(vcpu, &exit);
 		if (unlikely(params.audit) && vcpu->stats.exits % AUDIT_EVERY == 0)

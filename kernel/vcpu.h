@@ -96,15 +96,22 @@ struct vcpu {
 	u64 gpr[GPR_NR]; /* RAX, RSP mirror the VMCB between exit and entry */
 	u64 rip, rflags;
 	bool guest_mode; /* L2 runs */
-	bool halted;
-	bool parked;	/* its task does not touch it: not started, parked or ended */
-	u32 parked_gen; /* the pause (vm.pause_gen) for which it has parked */
+	bool parked;	 /* its task does not touch it: not started, parked or ended */
+	u32 parked_gen;	 /* the pause (vm.pause_gen) for which it has parked */
 	struct vcpu_event pending;
 	struct nested_mmu nested; /* the nested tree as this vCPU uses it */
 	void *fpu; /* XSAVE area, 64-byte aligned; valid while another vCPU has the CPU */
 	struct vcpu_stats stats;
-	/* A virtual interrupt from a device of L1's platform. Set by any task, atomically. */
-	u32 irq_pending; /* 1: irq_vector waits */
+	/* What the vCPU does before it runs on, looked at together. */
+	union {
+		struct {
+			/* A virtual interrupt from a device of L1's. Set by any task, atomically.
+			 */
+			u32 irq_pending; /* 1: irq_vector waits */
+			bool halted;
+		};
+		u64 attention;
+	};
 	u8 irq_vector;
 	u32 reclaims; /* faults at reclaim_rip that found no memory: kernel/exit_fault.c */
 	u64 reclaim_rip;

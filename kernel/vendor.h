@@ -60,7 +60,10 @@ struct vendor_ops {
 	 * L1 has been made.
 	 */
 	bool (*nested_intr)(struct vcpu *vcpu);
-	/* Moves RIP past the instruction that caused @exit. -EFAULT: #PF or the like was queued. */
+	/*
+	 * Moves RIP past the instruction that caused @exit. -EFAULT: #PF or the like was queued, or
+	 * it is to be executed again; trace event skip_failed.
+	 */
 	int (*skip)(struct vcpu *vcpu, const struct vm_exit *exit);
 	/*
 	 * For carrying out an instruction of the guest's (kernel/emulate.h). Adds code bytes from

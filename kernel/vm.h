@@ -38,19 +38,27 @@ struct vm {
 	int exit_status;      /* what the guest wrote to its exit port, or negative errno */
 	char end_reason[160]; /* one line, set once when the VM ends */
 
+	/* What keeps vCPU tasks from running the guest: between exits all of it is looked at once.
+	 */
+	union {
+		struct {
+			bool pause_wanted; /* by the one who pauses */
+			bool ended;	   /* end_reason and exit_status are set; release/acquire */
+			u32 throttle;	   /* percent of time that vCPUs are held back, 0 to 99 */
+		};
+		u64 attention;
+	};
+
 	/* Pausing. Written by the one who pauses, read by the vCPU tasks. */
-	bool pause_wanted;
 	u32 pause_gen;	    /* number of the pause: parking for an older one does not count */
 	u32 pause_instants; /* mask of enum vcpu_instant; 0: anywhere */
 	u32 migrated;	    /* how often this VM has moved; guests may read it */
 	u32 phase;	    /* the guest's last phase mark, see devices/testdev.c */
-	u32 throttle;	    /* percent of time that its vCPUs are held back, 0 to 99 */
 
 	/* vCPUs wait here: halted, parked, throttled. Woken by whoever changes one of these. */
 	struct wait_queue vcpu_wait;
 	/* Woken when a vCPU parks, the guest marks a phase, the VM ends. */
 	struct wait_queue watch;
-	bool ended;	/* end_reason and exit_status are set; release/acquire */
 	u32 ending;	/* vm_end() was called: the first one counts */
 	u64 next_event; /* time_ns() when platform_tick() is due, ~0: never. By the vCPU's task */
 	struct {

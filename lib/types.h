@@ -105,6 +105,9 @@ static inline gpa_t gfn_to_gpa(gfn_t gfn)
 #define __packed       __attribute__((packed))
 #define __aligned(n)   __attribute__((aligned(n)))
 #define __noreturn     __attribute__((noreturn))
+#define __noinline     __attribute__((noinline))
+/* What is rare: kept out of the way of what is not, with its registers. */
+#define __rare	       __attribute__((noinline, cold))
 #define __printf(f, a) __attribute__((format(printf, f, a)))
 
 /* One load or store of memory that somebody else changes at the same time. */

@@ -4,38 +4,37 @@
  * a new generation, in which every number taken before is void. Where the processor cannot flush
  * one ASID, a number that was not used in this generation serves as well: nothing is cached for it.
  */
-#include "svm/svm.h"
+#include "svm/asid.h"
 
-static void take_number(struct svm_asid *a, struct svm_cpu *cpu, struct vmcb_control *c)
+/* Returns the TLB_CONTROL that it is to be used with. */
+static u8 take_number(struct svm_asid *a, struct svm_cpu *cpu)
 {
+	u8 flush = TLB_CONTROL_NONE;
+
 	if (cpu->asid_next >= svm_host.asids) {
 		cpu->asid_next = 1;
 		cpu->asid_generation++;
-		c->tlb_control = TLB_CONTROL_FLUSH_ALL;
+		flush = TLB_CONTROL_FLUSH_ALL;
 	}
 	a->number = cpu->asid_next++;
 	a->generation = cpu->asid_generation;
-	a->cpu = (u32)(cpu - svm_cpus);
+	a->cpu = cpu;
+	return flush;
 }
 
-/*
- * Called with interrupts off. A CPU that makes translations stale after this raises the
- * generation first and then interrupts this one, which ends the guest at once: APM 2 15.13.1.
- */
-void svm_asid_enter(struct svm_vcpu *svm, struct svm_cpu *cpu)
+u8 svm_asid_renew(struct svm_vcpu *svm, struct svm_cpu *cpu, u64 paid)
 {
-	struct vmcb_control *c = &svm->vmcb->control;
 	struct svm_asid *a = svm->asid;
 	bool stale = tlb_tag_enter(svm_mmu(svm), &a->tag);
 
-	c->tlb_control = TLB_CONTROL_NONE;
-	if (a->generation != cpu->asid_generation || &svm_cpus[a->cpu] != cpu)
-		take_number(a, cpu, c);
-	else if (stale && svm_host.features & SVM_FEATURE_FLUSH_ASID)
-		c->tlb_control = TLB_CONTROL_FLUSH_ASID;
-	else if (stale)
-		take_number(a, cpu, c);
-	c->asid = a->number;
+	a->paid = paid;
+	if (a->generation != cpu->asid_generation || a->cpu != cpu)
+		return take_number(a, cpu);
+	if (!stale)
+		return TLB_CONTROL_NONE;
+	if (svm_host.features & SVM_FEATURE_FLUSH_ASID)
+		return TLB_CONTROL_FLUSH_ASID;
+	return take_number(a, cpu);
 }
 
 /* Every number taken is void then, and the next one to be taken flushes everything. */
@@ -51,40 +50,29 @@ static void forget(struct svm_l1_asid *e)
 	e->synced = false;
 }
 
-static struct svm_l1_asid *coldest(struct svm_vcpu *svm)
+/* L1's numbers that have an entry in common keep flushing it, which is all that they lose. */
+static struct svm_l1_asid *entry_of(struct svm_vcpu *svm, u32 number)
 {
-	struct svm_l1_asid *e = &svm->l1_asids[0];
-
-	for (u32 i = 1; i < SVM_L1_ASIDS; i++) {
-		if (svm->l1_asids[i].used < e->used)
-			e = &svm->l1_asids[i];
-	}
-	return e;
+	return &svm->l1_asids[number % SVM_L1_ASIDS];
 }
 
 struct svm_l1_asid *svm_l1_asid_get(struct svm_vcpu *svm, u32 number)
 {
-	struct svm_l1_asid *e = NULL;
+	struct svm_l1_asid *e = entry_of(svm, number);
 
-	for (u32 i = 0; i < SVM_L1_ASIDS && !e; i++) {
-		if (svm->l1_asids[i].number == number)
-			e = &svm->l1_asids[i];
-	}
-	if (!e) {
-		e = coldest(svm);
+	if (unlikely(e->number != number)) {
 		forget(e);
 		e->number = number;
 	}
-	e->used = ++svm->l1_asid_clock;
 	return e;
 }
 
 void svm_l1_asid_flush(struct svm_vcpu *svm, u32 number)
 {
-	for (u32 i = 0; i < SVM_L1_ASIDS; i++) {
-		if (svm->l1_asids[i].number == number)
-			forget(&svm->l1_asids[i]);
-	}
+	struct svm_l1_asid *e = entry_of(svm, number);
+
+	if (e->number == number)
+		forget(e);
 }
 
 void svm_l1_asid_flush_all(struct svm_vcpu *svm)

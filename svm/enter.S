@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The world switch, APM 2 15.5 and 15.17:
- * void svm_enter(u64 gpr[16], hpa_t vmcb, hpa_t vmload, hpa_t host)
+ * The world switch, APM 2 15.5 and 15.17; called by svm_enter() of svm.h with
+ * rdi: u64 gpr[16], rsi: VMCB, rdx: the VMCB for VMLOAD and VMSAVE, rcx: the host's. It returns with
+ * RBP and RSP as they were and nothing else.
  *
  * VMRUN and #VMEXIT switch RAX, RSP, RIP, RFLAGS and the control registers; VMLOAD and VMSAVE
  * FS, GS, TR, LDTR and the system-call MSRs, always in vmcb01, because L1 and L2 share those.
@@ -24,15 +25,10 @@
 	.set R15, 120
 
 	.text
-	.globl svm_enter
-	.type svm_enter, @function
-svm_enter:
+	.globl svm_world_switch
+	.type svm_world_switch, @function
+svm_world_switch:
 	pushq	%rbp
-	pushq	%rbx
-	pushq	%r12
-	pushq	%r13
-	pushq	%r14
-	pushq	%r15
 	pushq	%rcx			/* 16(%rsp): host */
 	pushq	%rdx			/* 8(%rsp): vmload */
 	pushq	%rdi			/* 0(%rsp): gpr */
@@ -82,13 +78,8 @@ svm_enter:
 	stgi
 
 	addq	$24, %rsp
-	popq	%r15
-	popq	%r14
-	popq	%r13
-	popq	%r12
-	popq	%rbx
 	popq	%rbp
 	ret
-	.size svm_enter, . - svm_enter
+	.size svm_world_switch, . - svm_world_switch
 
 	.section .note.GNU-stack, "", @progbits

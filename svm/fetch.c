@@ -1,47 +1,26 @@
 // SPDX-License-Identifier: MIT
-/*
- * Reading the guest's code. A walk of its page tables (both dimensions, for L2) costs more than all
- * else that a short exit does, so each walk is remembered as the entries that it went through:
- * while all of them hold what they held, it would go the same way again.
- */
+/* Reading the guest's code, and remembering the way to it (code.h). */
 #include "lib/string.h"
 #include "lib/x86.h"
 #include "mmu/guest_mem.h"
 #include "svm/svm.h"
 
-static struct svm_code_page *code_page(struct svm_vcpu *svm, u64 linear)
-{
-	return &svm->code[svm->vcpu.guest_mode][linear / PAGE_SIZE % SVM_CODE_PAGES];
-}
-
-static u64 ncr3(const struct svm_vcpu *svm)
-{
-	return svm_l2_is_nested(svm) ? svm->nested.ctl.ncr3 : ~0ull;
-}
-
-/* What else the walk depends on: which tables, and how they are read. */
-static bool same_paging(const struct svm_vcpu *svm, const struct svm_code_page *c)
-{
-	const struct vmcb_save *s = &svm->vmcb->save;
-
-	return s->cr3 == c->cr3 && s->cr0 == c->cr0 && s->cr4 == c->cr4 && s->efer == c->efer &&
-	       s->cpl == c->cpl && ncr3(svm) == c->ncr3;
-}
-
-static const u8 *code_page_find(struct svm_vcpu *svm, u64 linear)
-{
-	const struct svm_code_page *c = code_page(svm, linear);
-
-	if (c->linear != (linear & PAGE_MASK) || !c->va || !same_paging(svm, c))
-		return NULL;
-	for (u32 i = 0; i < c->nr; i++) {
-		if (READ_ONCE(*c->path[i].entry) != c->path[i].value)
-			return NULL;
-	}
-	return c->va + linear % PAGE_SIZE;
-}
-
 /* --- remembering a walk --- */
+
+u64 svm_code_differs_further(const struct svm_code_page *c)
+{
+	u64 differs = 0;
+
+	for (u64 i = SVM_CODE_STEP; i < c->nr; i += SVM_CODE_STEP)
+		differs |= svm_code_differs(&c->path[i]);
+	return differs;
+}
+
+void svm_code_forget_l2(struct svm_vcpu *svm)
+{
+	for (u32 i = 0; i < SVM_CODE_PAGES; i++)
+		svm->code[SVM_CODE_PAGES + i].efer = 0;
+}
 
 struct recorder {
 	struct svm_vcpu *svm;
@@ -51,16 +30,28 @@ struct recorder {
 	gpa_t outer[PT_MAX_LEVEL + 1]; /* where L2's entries lie, from the root down */
 };
 
+/*
+ * The ways to L2's tables have most of L1's upper entries in common: once each is enough. One that
+ * has changed in between makes two of them, and no path.
+ */
+static bool is_recorded(const struct svm_code_page *c, const u64 *entry, u64 value)
+{
+	for (u32 i = 0; i < c->nr; i++) {
+		if (c->path[i].entry == entry && c->path[i].value == value)
+			return true;
+	}
+	return false;
+}
+
 static void record_entry(struct recorder *r, gpa_t gpa, u64 value)
 {
-	const char *page = guest_page_read(svm_mmu(r->svm), gpa_to_gfn(gpa));
+	const u64 *page = guest_page_read(svm_mmu(r->svm), gpa_to_gfn(gpa));
+	u64 index = gpa.v % PAGE_SIZE / sizeof(u64);
 
-	if (!page || r->c->nr == ARRAY_SIZE(r->c->path)) {
+	if (!page || r->c->nr == SVM_CODE_PATH)
 		r->failed = true;
-		return;
-	}
-	r->c->path[r->c->nr].entry = (const u64 *)(page + gpa.v % PAGE_SIZE);
-	r->c->path[r->c->nr++].value = value;
+	else if (!is_recorded(r->c, page + index, value))
+		r->c->path[r->c->nr++] = (struct svm_code_entry){page + index, value};
 }
 
 static void record_walk(struct recorder *r, const struct pt_format *fmt, u64 addr,
@@ -116,58 +107,33 @@ static void record_nested(struct recorder *r, const struct pt_mode *mode, u64 ro
 static void remember(struct svm_vcpu *svm, u64 linear, u32 access, const struct pt_walk *w)
 {
 	const struct vmcb_save *s = &svm->vmcb->save;
-	struct svm_code_page *c = code_page(svm, linear);
+	struct svm_code_page *c = svm_code_page(svm, linear, svm->vcpu.guest_mode);
 	struct recorder r = {.svm = svm, .c = c};
 	struct pt_mode mode;
 	u64 root;
 
-	c->va = NULL;
+	c->efer = 0;
 	c->nr = 0;
-	if (!(s->cr0 & CR0_PG))
+	if (!(s->efer & EFER_LMA))
 		return;
 	root = svm_paging(svm, &mode);
-	if (mode.fmt->entry_size != sizeof(u64))
-		return;
 	if (svm_l2_is_nested(svm))
 		record_nested(&r, &mode, root, linear, access);
 	else
 		record_walk(&r, mode.fmt, linear, w);
-	if (r.failed)
+	c->va = guest_page_read(svm_mmu(svm), gpa_to_gfn(w->gpa));
+	if (r.failed || !c->va)
 		return;
+	for (; c->nr % SVM_CODE_STEP; c->nr++)
+		c->path[c->nr] = c->path[c->nr - 1];
 	c->linear = linear & PAGE_MASK;
 	c->cr3 = s->cr3;
-	c->cr0 = s->cr0;
 	c->cr4 = s->cr4;
 	c->efer = s->efer;
-	c->cpl = s->cpl;
-	c->ncr3 = ncr3(svm);
-	c->va = guest_page_read(svm_mmu(svm), gpa_to_gfn(w->gpa));
+	c->ncr3 = svm->nested.ctl.ncr3;
 }
 
 /* --- reading --- */
-
-bool svm_code_is_64bit(const struct svm_vcpu *svm)
-{
-	const struct vmcb_save *s = &svm->vmcb->save;
-
-	return s->efer & EFER_LMA && s->cs.attrib & VMCB_SEG_L;
-}
-
-static u64 linear_rip(const struct svm_vcpu *svm)
-{
-	if (svm_code_is_64bit(svm))
-		return svm->vcpu.rip;
-	return (u32)(svm->vcpu.rip + svm->vmcb->save.cs.base);
-}
-
-const u8 *svm_code_at_rip(struct svm_vcpu *svm, u32 len)
-{
-	u64 linear = linear_rip(svm);
-
-	if (linear % PAGE_SIZE + len > PAGE_SIZE)
-		return NULL;
-	return code_page_find(svm, linear);
-}
 
 /* @len bytes at @linear, which lie within one page. */
 static int fetch_in_page(struct svm_vcpu *svm, u64 linear, u8 *buf, size_t len)
@@ -190,7 +156,7 @@ static int fetch_in_page(struct svm_vcpu *svm, u64 linear, u8 *buf, size_t len)
 
 int svm_fetch(struct svm_vcpu *svm, u8 buf[SVM_INSN_MAX], u32 *have)
 {
-	u64 linear = linear_rip(svm) + *have;
+	u64 linear = svm_linear_rip(svm) + *have;
 	u32 len = MIN((u32)(PAGE_SIZE - linear % PAGE_SIZE), SVM_INSN_MAX - *have);
 	int err = fetch_in_page(svm, linear, buf + *have, len);
 

@@ -65,14 +65,11 @@ static enum nested_result vmrun_invalid(struct svm_vcpu *svm, u64 gpa, const cha
 	return NESTED_DEAD;
 }
 
-/*
- * The usual VMRUN: the same tables, read the same way, with nothing to bring up to date. A root
- * that is zapped after this look is noticed by the next fault under it, which makes another.
- */
-static bool root_is_loaded(const struct nested_mmu *n, const struct pt_mode *mode, u64 root)
+/* Is there a root already, of tables that are read in this way? */
+static bool same_mode(const struct nested_mmu *n, const struct pt_mode *mode)
 {
-	return n->root && !n->root->role.invalid && n->root_gpa.v == root &&
-	       n->mode.fmt == mode->fmt && n->mode.nx == mode->nx && n->mode.pse == mode->pse;
+	return n->root && n->mode.fmt == mode->fmt && n->mode.nx == mode->nx &&
+	       n->mode.pse == mode->pse;
 }
 
 static int load_nested_root(struct svm_vcpu *svm, bool sync)
@@ -82,9 +79,22 @@ static int load_nested_root(struct svm_vcpu *svm, bool sync)
 	u64 root = svm->nested.ctl.ncr3 & ~low;
 	struct nested_mmu *n = &svm->vcpu.nested;
 
-	if (!sync && root_is_loaded(n, &mode, root))
+	if (!same_mode(n, &mode))
+		svm_code_forget_l2(svm);
+	else if (!sync && !n->root->role.invalid && n->root_gpa.v == root)
+		/*
+		 * The usual VMRUN: the same tables with nothing to bring up to date. A root that is
+		 * zapped after this look is noticed by the next fault under it, which makes
+		 * another.
+		 */
 		return 0;
 	return nested_mmu_load(svm_mmu(svm), n, &mode, (gpa_t){root}, sync);
+}
+
+static void unload_nested_root(struct svm_vcpu *svm)
+{
+	svm_code_forget_l2(svm);
+	nested_mmu_unload(svm_mmu(svm), &svm->vcpu.nested);
 }
 
 /*
@@ -106,7 +116,7 @@ int svm_nested_load_root(struct svm_vcpu *svm, bool sync)
 	if (np)
 		err = load_nested_root(svm, sync || !a->synced);
 	else if (vcpu->nested.root)
-		nested_mmu_unload(svm_mmu(svm), &vcpu->nested);
+		unload_nested_root(svm);
 	if (err)
 		return err;
 	a->synced = true;

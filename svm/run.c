@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* Entering the guest once, and decoding why it came back. Nothing is handled here. */
 #include "lib/x86.h"
-#include "svm/svm.h"
+#include "svm/asid.h"
 
 /* What each exit code is to the run loop; codes that are missing are wanted by L1 only. */
 static const u8 exit_kinds[256] = {
@@ -65,6 +65,7 @@ static bool virtual_interrupt_wakes(const struct svm_vcpu *svm)
  */
 static void decode_invalid(struct svm_vcpu *svm, struct vm_exit *exit)
 {
+	svm_asid_refused(&svm_cpus[this_cpu()->id]);
 	exit->code = SVM_EXIT_INVALID;
 	exit->kind = EXIT_ENTRY_FAILED;
 	if (!svm_at_mov_to_cr(svm))
@@ -136,12 +137,16 @@ static void decode(struct svm_vcpu *svm, struct vm_exit *exit)
 static void enter(struct svm_vcpu *svm, const struct svm_cpu *cpu)
 {
 	struct vmcb_control *c = &svm->vmcb->control;
-	u64 waits = c->int_state & SVM_INTERRUPT_SHADOW ? c->vintr & V_IRQ : 0;
+	u64 waits = 0;
 
-	c->vintr &= ~waits;
+	if (unlikely(c->int_state & SVM_INTERRUPT_SHADOW)) {
+		waits = c->vintr & V_IRQ;
+		c->vintr &= ~waits;
+	}
 	svm_enter(svm->vcpu.gpr, ptr_to_hpa(svm->vmcb), ptr_to_hpa(svm->vmcb01),
 		  ptr_to_hpa(cpu->host));
-	c->vintr |= waits;
+	if (unlikely(waits))
+		c->vintr |= waits;
 }
 
 void svm_run(struct vcpu *vcpu, struct vm_exit *exit)
@@ -164,8 +169,6 @@ void svm_run(struct vcpu *vcpu, struct vm_exit *exit)
 
 	enter(svm, cpu);
 
-	if (unlikely((u32)svm->vmcb->control.exit_code == (u32)SVM_EXIT_INVALID))
-		svm_asid_refused(cpu);
 	svm_registers_from_vmcb(svm);
 	svm->vmcb->control.event_inj = 0;
 	svm->nested.run_pending = 0;

@@ -12,46 +12,33 @@
 #include "kernel/vm.h"
 #include "lib/vmcb.h"
 #include "mmu/env.h"
+#include "svm/code.h"
 #include "svm/nested_state.h"
 
 /* The number that hardware tags translations with, for one tree as one vCPU uses it. */
 struct svm_asid {
 	struct tlb_tag tag; /* says when translations may be stale */
+	u64 paid;	    /* svm_flushes_paid() when it was last asked */
 	u64 generation;	    /* of the CPU's numbers; 0: none taken yet */
-	u32 cpu, number;
+	const struct svm_cpu *cpu;
+	u32 number;
 };
 
-/* Of L1's ASIDs, those that L0 keeps apart; more than L1's use at one time is of no use. */
-#define SVM_L1_ASIDS 8
 /* What CPUID offers: numbers 1 .. SVM_NASID - 1 are L1's to use. */
 #define SVM_NASID 16
+/* Of L1's ASIDs, those that L0 keeps apart. */
+#define SVM_L1_ASIDS SVM_NASID
 
 struct svm_l1_asid {
 	u32 number;  /* L1's; 0: unused entry */
 	bool np;     /* under nested paging */
 	u64 ncr3;    /* that L2 last ran under */
 	bool synced; /* the tree was brought up to date since this ASID was flushed last */
-	u64 used;    /* when, in svm_vcpu.l1_asid_clock */
 	struct svm_asid asid;
 };
 
 /* The longest instruction. */
 #define SVM_INSN_MAX 15
-
-/* A page of code that instructions were read from, and the walk that led there (fetch.c). */
-#define SVM_CODE_PAGES 4
-#define SVM_CODE_PATH  (PT_MAX_LEVEL * (PT_MAX_LEVEL + 2))
-struct svm_code_page {
-	const u8 *va; /* of the page, or NULL */
-	u64 linear;
-	u64 cr0, cr3, cr4, efer, cpl;
-	u64 ncr3; /* ~0: not under nested tables */
-	u32 nr;
-	struct {
-		const u64 *entry;
-		u64 value;
-	} path[SVM_CODE_PATH];
-};
 
 struct svm_vcpu {
 	struct vcpu vcpu; /* must be first */
@@ -66,12 +53,11 @@ struct svm_vcpu {
 
 	struct svm_nested_state nested;
 	struct svm_l1_asid l1_asids[SVM_L1_ASIDS];
-	u64 l1_asid_clock;
 
 	/* Valid while another vCPU, or none, has the CPU; else in the registers. */
 	u64 dr[4], xcr0, tsc_aux;
 
-	struct svm_code_page code[2][SVM_CODE_PAGES]; /* L1's and L2's */
+	struct svm_code_page code[2 * SVM_CODE_PAGES]; /* L1's, then L2's */
 
 	u64 apic_base, debugctl; /* MSRs with no effect here */
 };
@@ -109,14 +95,26 @@ struct svm_cpu {
 	struct svm_vcpu *owner; /* whose FPU and debug registers are in the registers */
 	u64 asid_generation;
 	u32 asid_next;
-};
+} __aligned(64);
 extern struct svm_cpu svm_cpus[MAX_CPUS];
 
 /* All ones: every port and every MSR is intercepted. */
 extern u8 svm_map_all[SVM_IOPM_SIZE];
 
-/* enter.S: CLGI, VMLOAD, VMRUN, VMSAVE, STGI. Interrupts are off before and after. */
-void svm_enter(u64 gpr[GPR_NR], hpa_t vmcb, hpa_t vmload, hpa_t host);
+/*
+ * enter.S: CLGI, VMLOAD, VMRUN, VMSAVE, STGI. Interrupts are off before and after. It keeps RBP
+ * alone: the compiler knows best what else is worth keeping.
+ */
+static inline void svm_enter(u64 gpr[GPR_NR], hpa_t vmcb, hpa_t vmload, hpa_t host)
+{
+	register u64 vmload_ __asm__("rdx") = vmload.v, host_ __asm__("rcx") = host.v;
+
+	__asm__ volatile("call svm_world_switch"
+			 : "+D"(gpr), "+S"(vmcb.v), "+r"(vmload_), "+r"(host_)
+			 :
+			 : "rax", "rbx", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15", "cc",
+			   "memory");
+}
 
 /* vmcb.c */
 int __must_check svm_vmcb_create(struct svm_vcpu *svm);
@@ -133,8 +131,11 @@ void svm_cpu_release(struct svm_vcpu *svm);
 void svm_cpu_save(struct svm_vcpu *svm);
 
 /* asid.c */
-/* Before each entry: the current VMCB's ASID and TLB_CONTROL. */
-void svm_asid_enter(struct svm_vcpu *svm, struct svm_cpu *cpu);
+/*
+ * Takes a number for the current VMCB, or finds that the one it has will do. Returns the
+ * TLB_CONTROL to enter with; for svm_asid_enter() in asid.h.
+ */
+u8 svm_asid_renew(struct svm_vcpu *svm, struct svm_cpu *cpu, u64 paid);
 /* VMRUN failed: nothing says that it did what TLB_CONTROL asked for before it did. */
 void svm_asid_refused(struct svm_cpu *cpu);
 /* The entry for L1's @number, made if there is none. */
@@ -152,9 +153,8 @@ int svm_skip(struct vcpu *vcpu, const struct vm_exit *exit);
 bool svm_at_mov_to_cr(struct svm_vcpu *svm);
 
 /* fetch.c */
-bool svm_code_is_64bit(const struct svm_vcpu *svm);
-/* @len bytes of code at RIP, when they were read lately and lie within one page; or NULL. */
-const u8 *svm_code_at_rip(struct svm_vcpu *svm, u32 len);
+/* L1's nested tables are read in another way now: L2's code is not where it was. */
+void svm_code_forget_l2(struct svm_vcpu *svm);
 /*
  * Adds code bytes from RIP on to the *@have that @buf holds, up to the end of a page. 0; -EFAULT
  * with #PF queued; -EAGAIN when L1's tables no longer map them: entered again, L2 takes a #NPF
@@ -245,6 +245,46 @@ static inline void svm_use_vmcb02(struct svm_vcpu *svm, struct svm_asid *asid)
 	svm->asid = asid;
 	svm->nested.guest_mode = 1;
 	svm->vcpu.guest_mode = true;
+}
+
+static inline bool svm_code_is_64bit(const struct svm_vcpu *svm)
+{
+	const struct vmcb_save *s = &svm->vmcb->save;
+
+	return s->efer & EFER_LMA && s->cs.attrib & VMCB_SEG_L;
+}
+
+static inline u64 svm_linear_rip(const struct svm_vcpu *svm)
+{
+	if (likely(svm_code_is_64bit(svm)))
+		return svm->vcpu.rip;
+	return (u32)(svm->vcpu.rip + svm->vmcb->save.cs.base);
+}
+
+static inline struct svm_code_page *svm_code_page(struct svm_vcpu *svm, u64 linear, bool l2)
+{
+	u32 first = l2 ? SVM_CODE_PAGES : 0;
+
+	return &svm->code[first + linear / PAGE_SIZE % SVM_CODE_PAGES];
+}
+
+/*
+ * Four bytes or more of the code at @linear, which was executed just now, when that page was read
+ * lately; or NULL. Whether the tables let it be executed is not asked again. @l2: in guest mode.
+ */
+static inline const u8 *svm_code_at(struct svm_vcpu *svm, u64 linear, bool l2)
+{
+	const struct svm_code_page *c = svm_code_page(svm, linear, l2);
+	const struct vmcb_save *s = &svm->vmcb->save;
+	u64 differs = (s->cr3 ^ c->cr3) | (s->cr4 ^ c->cr4) | (s->efer ^ c->efer);
+
+	if (unlikely(linear - c->linear > PAGE_SIZE - sizeof(u32)) || unlikely(differs))
+		return NULL;
+	if (l2)
+		differs = (svm->nested.ctl.ncr3 ^ c->ncr3) | svm_code_differs_further(c);
+	if (unlikely(differs | svm_code_differs(c->path)))
+		return NULL;
+	return c->va + linear % PAGE_SIZE;
 }
 
 /* RAX, RSP, RIP and RFLAGS live in struct vcpu between an exit and an entry. */

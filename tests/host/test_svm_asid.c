@@ -12,12 +12,12 @@
 
 #include <cmocka.h>
 
-#include "svm/svm.h"
+#include "svm/asid.h"
 
 #define CPUS	2
 #define VCPUS	2
 #define NUMBERS 8
-#define L1_NR	12 /* more than L0 keeps apart */
+#define L1_NR	24 /* more than L0 keeps apart */
 
 struct svm_host svm_host;
 struct svm_cpu svm_cpus[MAX_CPUS];
