@@ -114,15 +114,16 @@ static void test_no_memory_for_a_descriptor(void **state)
 static void test_no_memory_below_a_gigabyte(void **state)
 {
 	(void)state;
-	for (int first = 0; first < 2; first++) {
+	for (int last = 0; last < 2; last++) {
 		struct flush_batch b = FLUSH_BATCH_INIT;
 		const u64 names[] = {0, 64 * GB1};
 
 		nv_make(&v, 2 * LEVEL_PAGES(PG_LEVEL_1G), PG_LEVEL_1G, NULL);
 		nv_map(&v, 0, 0, 3, L1_RWX);
 		nv_map(&v, 64 * GB1, 512 * 5, 2, L1_RW);
-		assert_int_equal(nv_write(&v, names[first], 1), FAULT_FIXED);
-		assert_int_equal(nv_write(&v, names[!first], 1), FAULT_FIXED);
+		assert_int_equal(nv_write(&v, names[!last], 1), FAULT_FIXED);
+		assert_int_equal(nv_split(&v, 0, LEVEL_PAGES(PG_LEVEL_1G)), 0);
+		assert_int_equal(nv_write(&v, names[last], 1), FAULT_FIXED);
 		assert_int_equal(nv_split(&v, 0, LEVEL_PAGES(PG_LEVEL_1G)), 0);
 		split_caches_release(&v.mmu);
 		env_fail_from(1);
@@ -132,6 +133,7 @@ static void test_no_memory_below_a_gigabyte(void **state)
 		env_fail_from(0);
 		nv_check(&v);
 		assert_int_equal(nv_level(&v, 0) == 3, nv_level(&v, 64 * GB1) == 1);
+		assert_int_equal(nv_level(&v, 0), last ? 2 : 3);
 		dirty_log_disable(&v.mmu, v.slot);
 		assert_int_equal(nv_end(&v), 0);
 	}
