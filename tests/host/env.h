@@ -106,6 +106,11 @@ u64 env_resched_count(void);
 bool cpu_access(struct mmu *mmu, enum mmu_tree tree, const u64 *root, u64 addr, u64 error,
 		void **va, bool *present);
 /*
+ * What a walk from @root would find now, leaving no trace: ACC_* and the host address. False:
+ * nothing.
+ */
+bool cpu_look(struct mmu *mmu, const u64 *root, u64 addr, u32 *access, void **va);
+/*
  * Which of @n ways to take, 0 to @n - 1: what is cached nearest to the access comes first. NULL:
  * the first that is no fault by what the tables no longer say.
  */

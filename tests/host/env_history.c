@@ -75,6 +75,17 @@ static bool same_entry(const struct env_page *page, int i)
 	return false;
 }
 
+static u64 changed_entries(const struct env_page *page)
+{
+	u64 bad = 0;
+
+	if (!memcmp(page->va, page->copy, PAGE_SIZE))
+		return 0;
+	for (int i = 0; i < 512; i++)
+		bad += !same_entry(page, i);
+	return bad;
+}
+
 void env_watch_root(void *va)
 {
 	env_lock();
@@ -90,8 +101,7 @@ u64 env_check_no_plain_stores(void)
 	env_lock();
 	for (int b = 0; b < PAGE_BUCKETS; b++)
 		for (struct env_page *page = env_pages[b]; page; page = page->next)
-			for (int i = 0; page->visible && i < 512; i++)
-				bad += !same_entry(page, i);
+			bad += page->visible ? changed_entries(page) : 0;
 	env_unlock();
 	return bad;
 }

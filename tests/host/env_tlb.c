@@ -1,60 +1,17 @@
 // SPDX-License-Identifier: MIT
-/*
- * A processor that remembers as much as one may: translations, and entries that lead to tables
- * (SDM 3A 4.10, APM 2 5.5), each for as long as no flush has covered it, with what its A and D
- * bits were. It goes on from whatever it holds. Its walk shares nothing with mmu/ but the format's
- * bits.
- */
-#include <stdlib.h>
+/* What the model of a processor has cached: env_cpu.c. */
 #include <string.h>
 
-#include "mmu/pt_walk.h"
 #include "tests/host/env_internal.h"
 
-#define CACHED_MAX 4096
-#define BUCKETS	   1024
-#define WAYS_MAX   32
+#define BUCKETS 1024
 
-#define R BIT(0)
-#define W BIT(1)
-#define X BIT(2)
-
-/* Where a walk is: it has read the entries above @level, and reads one of @table's next. */
-struct place {
-	u64 *table;
-	int level;
-	u32 rights;
-};
-
-/*
- * Something cached for @key, an address without the bits that do not matter. A translation
- * (@level 0): of one 4K page, with the place of its leaf. An entry of @level that leads to a table:
- * @at is where it leads to, and its A was set.
- */
-struct cached {
-	struct mmu *mmu;
-	const u64 *root;
-	enum mmu_tree tree;
-	int level;
-	u64 key;
-	struct place at;
-	u64 hpa; /* of the 4K page */
-	u32 rights;
-	bool dirty;		      /* the leaf had D: nothing need be written to it */
-	bool refused;		      /* what it lacks has led to a fault already */
-	u64 tables[PT_MAX_LEVEL + 1]; /* passed on the way, by level; 0: none */
-	int next;		      /* in its bucket; -1: none */
-};
-
-u32 (*env_choose)(u32 n);
-
-static struct cached cached[CACHED_MAX];
-static int nr_cached, bucket[BUCKETS];
+struct cached env_cached[CACHED_MAX];
+int env_nr_cached;
+static int bucket[BUCKETS];
 static bool buckets_made;
 
-/* --- the cache -------------------------------------------------------------------------- */
-
-static u64 key_of(u64 addr, int level)
+u64 cached_key(u64 addr, int level)
 {
 	return addr >> (level ? LEVEL_SHIFT(level) : PAGE_SHIFT);
 }
@@ -69,7 +26,7 @@ static int *bucket_of(const u64 *root, int level, u64 key)
 
 static void link_bucket(int i)
 {
-	struct cached *c = &cached[i];
+	struct cached *c = &env_cached[i];
 	int *head = bucket_of(c->root, c->level, c->key);
 
 	c->next = *head;
@@ -83,14 +40,14 @@ static void sweep(bool (*keep)(const struct cached *c, const void *arg), const v
 
 	memset(bucket, 0xff, sizeof(bucket));
 	buckets_made = true;
-	for (int i = 0; i < nr_cached; i++) {
-		if (!keep(&cached[i], arg))
+	for (int i = 0; i < env_nr_cached; i++) {
+		if (!keep(&env_cached[i], arg))
 			continue;
 		if (n != i)
-			cached[n] = cached[i];
+			env_cached[n] = env_cached[i];
 		link_bucket(n++);
 	}
-	nr_cached = n;
+	env_nr_cached = n;
 }
 
 static bool same_place(const struct cached *a, const struct cached *b)
@@ -103,17 +60,17 @@ static bool same_place(const struct cached *a, const struct cached *b)
 static bool keep_newer(const struct cached *c, const void *arg)
 {
 	(void)arg;
-	return c - cached >= CACHED_MAX / 2;
+	return c - env_cached >= CACHED_MAX / 2;
 }
 
 /* What is there already and grants no more is forgotten; all else may be used as well as the new.
  */
-static void insert(const struct cached *new)
+void cached_insert(const struct cached *new)
 {
-	if (!buckets_made || nr_cached == CACHED_MAX)
+	if (!buckets_made || env_nr_cached == CACHED_MAX)
 		sweep(keep_newer, NULL);
-	for (int i = *bucket_of(new->root, new->level, new->key); i >= 0; i = cached[i].next) {
-		struct cached *c = &cached[i];
+	for (int i = *bucket_of(new->root, new->level, new->key); i >= 0; i = env_cached[i].next) {
+		struct cached *c = &env_cached[i];
 		int next = c->next;
 
 		if (!same_place(c, new) || (c->rights & ~new->rights) ||
@@ -123,8 +80,8 @@ static void insert(const struct cached *new)
 		c->next = next;
 		return;
 	}
-	cached[nr_cached] = *new;
-	link_bucket(nr_cached++);
+	env_cached[env_nr_cached] = *new;
+	link_bucket(env_nr_cached++);
 }
 
 static bool keep_none(const struct cached *c, const void *arg)
@@ -132,6 +89,13 @@ static bool keep_none(const struct cached *c, const void *arg)
 	(void)c;
 	(void)arg;
 	return false;
+}
+
+int cached_first(const u64 *root, int level, u64 key)
+{
+	if (!buckets_made)
+		sweep(keep_none, NULL);
+	return *bucket_of(root, level, key);
 }
 
 void tlb_drop(void)
@@ -172,284 +136,13 @@ static bool keep_clear_of(const struct cached *c, const void *page)
 
 void tlb_page_freed(const void *page)
 {
-	int before = nr_cached;
+	int before = env_nr_cached;
 
-	for (int i = 0; i < nr_cached; i++) {
-		if (keep_clear_of(&cached[i], page))
+	for (int i = 0; i < env_nr_cached; i++) {
+		if (keep_clear_of(&env_cached[i], page))
 			continue;
 		sweep(keep_clear_of, page);
 		env_violation("table %p freed while %d cached entries may still lead to it", page,
-			      before - nr_cached);
+			      before - env_nr_cached);
 	}
-}
-
-/* --- the walk --------------------------------------------------------------------------- */
-
-struct walk {
-	struct mmu *mmu;
-	const u64 *root;
-	enum mmu_tree tree;
-	u64 addr;
-	u32 need;  /* rights; 0: a walk that the processor makes on its own account */
-	bool look; /* reads only: sets nothing, caches nothing */
-	u64 tables[PT_MAX_LEVEL + 1];
-
-	/* The leaf, if there is one. */
-	bool present;
-	struct place at;
-	u64 *sptep, spte, hpa;
-	u32 rights;
-};
-
-static u32 entry_rights(const struct pt_format *fmt, u64 e)
-{
-	u32 rights = !fmt->read || (e & fmt->read) ? R : 0;
-
-	rights |= e & fmt->write ? W : 0;
-	return rights | ((fmt->exec ? (e & fmt->exec) != 0 : !(e & fmt->nx)) ? X : 0);
-}
-
-static struct cached cached_for(const struct walk *w, int level, const struct place *at)
-{
-	struct cached c = {.mmu = w->mmu,
-			   .root = w->root,
-			   .tree = w->tree,
-			   .level = level,
-			   .key = key_of(w->addr, level),
-			   .at = *at};
-
-	memcpy(c.tables, w->tables, sizeof(c.tables));
-	return c;
-}
-
-/*
- * Walks on from @at, setting A in what leads to tables and caching it. False when an entry is not
- * present. The leaf is left as it is.
- */
-static bool descend(struct walk *w, struct place at)
-{
-	const struct pt_format *fmt = w->mmu->cfg.fmt;
-
-	for (;;) {
-		u64 *p = &at.table[w->addr >> LEVEL_SHIFT(at.level) & 511], e = READ_ONCE(*p);
-		struct cached c;
-
-		w->tables[at.level] = (u64)at.table;
-		if (!(e & fmt->present))
-			return false;
-		if (at.level == 1 || (at.level <= 3 && (e & fmt->huge))) {
-			u64 offset = LEVEL_SIZE(at.level) - 1;
-
-			w->present = true;
-			w->at = at;
-			w->sptep = p;
-			w->spte = e;
-			w->hpa = (e & fmt->addr_mask & ~offset) | (w->addr & offset & PAGE_MASK);
-			w->rights = at.rights & entry_rights(fmt, e);
-			return true;
-		}
-		if (!w->look && !(e & fmt->accessed))
-			env_hw_set(p, fmt->accessed);
-		at.table = (u64 *)(e & fmt->addr_mask);
-		at.rights &= entry_rights(fmt, e);
-		c = cached_for(w, at.level--, &at);
-		c.at.level = at.level;
-		if (!w->look)
-			insert(&c);
-	}
-}
-
-/* Finishes a walk that is granted: sets A and D in the leaf as it was read, and caches it. */
-static bool finish(struct walk *w)
-{
-	const struct pt_format *fmt = w->mmu->cfg.fmt;
-	u64 bits = fmt->accessed | (w->need & W ? fmt->dirty : 0);
-	struct cached c = cached_for(w, 0, &w->at);
-
-	if ((w->spte & bits) != bits) {
-		if (READ_ONCE(*w->sptep) != w->spte)
-			return false; /* changed meanwhile */
-		env_hw_set(w->sptep, bits);
-	}
-	c.hpa = w->hpa;
-	c.rights = w->rights;
-	c.dirty = (w->spte | bits) & fmt->dirty;
-	insert(&c);
-	return true;
-}
-
-static struct place root_place(const struct mmu *mmu, const u64 *root)
-{
-	return (struct place){(u64 *)root, mmu->cfg.fmt->levels, R | W | X};
-}
-
-/* The walk as it would be now, from the root, leaving no trace. */
-static bool look(struct walk *w, struct mmu *mmu, const u64 *root, u64 addr)
-{
-	*w = (struct walk){.mmu = mmu, .root = root, .addr = addr, .look = true};
-	return descend(w, root_place(mmu, root));
-}
-
-/* --- an access -------------------------------------------------------------------------- */
-
-/* One way in which the processor may go about an access. */
-struct way {
-	enum { USE, WALK, REFUSE } what;
-	int i; /* of what is cached */
-	struct place from;
-};
-
-struct ways {
-	struct way way[WAYS_MAX];
-	u32 n;
-};
-
-static void add_way(struct ways *w, struct way way)
-{
-	if (w->n < WAYS_MAX)
-		w->way[w->n++] = way;
-}
-
-/* Each that is cached for the walk's address at @level. */
-static void cached_ways(struct ways *ways, const struct walk *w, int level)
-{
-	u64 key = key_of(w->addr, level);
-
-	for (int i = *bucket_of(w->root, level, key); i >= 0; i = cached[i].next) {
-		const struct cached *c = &cached[i];
-		bool grants = !(w->need & ~c->rights);
-
-		if (c->mmu != w->mmu || c->root != w->root || c->tree != w->tree ||
-		    c->level != level || c->key != key)
-			continue;
-		if (level || (grants && (w->need & W) && !c->dirty))
-			add_way(ways, (struct way){WALK, i, c->at});
-		else if (grants)
-			add_way(ways, (struct way){USE, i, c->at});
-		else if (!c->refused)
-			add_way(ways, (struct way){REFUSE, i, c->at});
-	}
-}
-
-/* What is cached for the nearest level comes first, and the walk from the root last. */
-static struct way choose_way(const struct walk *w)
-{
-	struct ways ways = {.n = 0};
-	u32 first = 0;
-
-	if (!buckets_made)
-		sweep(keep_none, NULL);
-	for (int level = 0; level <= PT_MAX_LEVEL; level += level ? 1 : 2)
-		cached_ways(&ways, w, level);
-	add_way(&ways, (struct way){WALK, -1, root_place(w->mmu, w->root)});
-	if (env_choose)
-		return ways.way[env_choose(ways.n)];
-	while (ways.way[first].what == REFUSE)
-		first++;
-	return ways.way[first];
-}
-
-static bool access_once(struct walk *w, u64 *hpa, bool *present)
-{
-	struct way way = choose_way(w);
-
-	*present = true;
-	if (way.what == USE) {
-		*hpa = cached[way.i].hpa;
-		return true;
-	}
-	if (way.what == REFUSE) {
-		cached[way.i].refused = true;
-		return false;
-	}
-	if (way.i >= 0)
-		memcpy(w->tables, cached[way.i].tables, sizeof(w->tables));
-	*present = descend(w, way.from);
-	*hpa = w->hpa;
-	return *present && !(w->need & ~w->rights) && finish(w);
-}
-
-bool cpu_access(struct mmu *mmu, enum mmu_tree tree, const u64 *root, u64 addr, u64 error,
-		void **va, bool *present)
-{
-	struct walk w = {.mmu = mmu, .root = root, .tree = tree, .addr = addr};
-	bool done;
-	u64 hpa = 0;
-
-	w.need = error & PFERR_I ? X : R;
-	w.need |= error & PFERR_W ? W : 0;
-	env_lock();
-	done = access_once(&w, &hpa, present);
-	env_unlock();
-	*va = (void *)(hpa | (addr & ~PAGE_MASK));
-	return done;
-}
-
-bool tlb_touch_root(struct mmu *mmu, enum mmu_tree tree, const u64 *root, u64 addr)
-{
-	struct walk w = {.mmu = mmu, .root = root, .tree = tree, .addr = addr};
-	bool done;
-
-	env_lock();
-	done = descend(&w, root_place(mmu, root)) && finish(&w);
-	env_unlock();
-	return done;
-}
-
-bool tlb_touch(struct mmu *mmu, u64 addr)
-{
-	return tlb_touch_root(mmu, MMU_TREE_TDP, mmu->tdp_root, addr);
-}
-
-/* --- what is cached and should not be --------------------------------------------------- */
-
-/* The entry of a table that is cached still leads there, with A and all rights. */
-static bool table_is_stale(const struct cached *c)
-{
-	const struct pt_format *fmt = c->mmu->cfg.fmt;
-	u64 addr = c->key << LEVEL_SHIFT(c->level);
-	struct place at = root_place(c->mmu, c->root);
-
-	for (; at.level >= c->level; at.level--) {
-		u64 e = READ_ONCE(at.table[addr >> LEVEL_SHIFT(at.level) & 511]);
-
-		if (!(e & fmt->present) || !(e & fmt->accessed) ||
-		    (at.level <= 3 && (e & fmt->huge)))
-			return true;
-		at.table = (u64 *)(e & fmt->addr_mask);
-		at.rights &= entry_rights(fmt, e);
-	}
-	return at.table != c->at.table || (c->at.rights & ~at.rights);
-}
-
-static bool is_stale(const struct cached *c)
-{
-	struct walk now;
-
-	if (c->level)
-		return table_is_stale(c);
-	if (!look(&now, c->mmu, c->root, c->key << PAGE_SHIFT))
-		return true;
-	return now.hpa != c->hpa || (c->rights & ~now.rights) ||
-	       (c->dirty && (c->rights & W) && !(now.spte & c->mmu->cfg.fmt->dirty));
-}
-
-u64 tlb_stale(struct mmu *mmu)
-{
-	u64 n = 0;
-
-	env_lock();
-	for (int i = 0; i < nr_cached; i++)
-		n += cached[i].mmu == mmu && is_stale(&cached[i]);
-	env_unlock();
-	return n;
-}
-
-u64 tlb_cached(struct mmu *mmu)
-{
-	u64 n = 0;
-
-	for (int i = 0; i < nr_cached; i++)
-		n += cached[i].mmu == mmu && !cached[i].level;
-	return n;
 }

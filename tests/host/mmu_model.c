@@ -4,25 +4,28 @@
 
 #include <string.h>
 
-#include "mmu/dirty_log.h"
 #include "tests/host/mmu_model_internal.h"
-
-#define WATCHED (REGIONS * OFFSETS + POOL_TABLES)
 
 const u16 model_offset[OFFSETS] = {0, 1, 63, 511};
 struct model m;
-/* Of the watched pages, when their bits were last cleared. */
-static u8 (*copies)[PAGE_SIZE];
+
+u64 model_rnd(void)
+{
+	m.seed = m.seed * 6364136223846793005ull + 1442695040888963407ull;
+	return m.seed >> 32;
+}
 
 u8 model_byte(void)
 {
+	if (m.beside)
+		return (u8)model_rnd();
 	if (!m.left)
 		return 0;
 	m.left--;
 	return *m.input++;
 }
 
-static u64 watched_gfn(int i)
+u64 model_watched_gfn(int i)
 {
 	if (i < POOL_TABLES)
 		return POOL_GFN + (u64)i;
@@ -30,47 +33,13 @@ static u64 watched_gfn(int i)
 	return (u64)(i / OFFSETS) * 512 + model_offset[i % OFFSETS];
 }
 
-static void take_copies(void)
-{
-	for (int i = 0; i < WATCHED; i++)
-		memcpy(copies[i], m.ram + watched_gfn(i) * PAGE_SIZE, PAGE_SIZE);
-}
-
-static void op_log(bool on)
-{
-	int r;
-
-	if (!on) {
-		dirty_log_disable(&m.v.mmu, m.v.slot);
-		return;
-	}
-	if (m.v.slot->dirty_bitmap)
-		return;
-	r = dirty_log_enable(&m.v.mmu, m.v.slot,
-			     model_byte() & 1 ? DIRTY_INITIALLY_SET : DIRTY_PROTECT_ALL);
-	check(r == 0 || (r == -ENOMEM && m.starved));
-	if (!r)
-		take_copies();
-}
-
-static void op_read_clear(void)
+static void op_noise(void)
 {
 	u8 b = model_byte();
-	u64 first = (u64)(b % 40) * 64, npages = b & 0x80 ? RAM_PAGES - first : 64;
-	u64 out[RAM_PAGES / 64];
 
-	if (!m.v.slot->dirty_bitmap)
-		return;
-	dirty_log_read_clear(&m.v.mmu, m.v.slot, first, npages, out);
-	for (int i = 0; i < WATCHED; i++) {
-		u64 gfn = watched_gfn(i), n = gfn - first;
-		const u8 *now = m.ram + gfn * PAGE_SIZE;
-
-		if (n >= npages || !memcmp(copies[i], now, PAGE_SIZE))
-			continue;
-		check(out[n / 64] & BIT(n % 64));
-		memcpy(copies[i], now, PAGE_SIZE);
-	}
+	if (b & 0x80)
+		m.noise = b & NOISE_ALL;
+	env_contend_after(b >> 5 & 3);
 }
 
 static void op_resize(bool split)
@@ -108,12 +77,55 @@ static void op_pressure(void)
 		split_caches_release(&m.v.mmu);
 }
 
+/* The formats that L1 may use where L0's own is the first of a row; -1 ends it. */
+static const int formats[4][6] = {
+	{PT_FMT_LONG4, PT_FMT_LONG4, PT_FMT_PAE, PT_FMT_32, PT_FMT_LONG5, -1},
+	{PT_FMT_LONG5, PT_FMT_LONG5, PT_FMT_LONG4, PT_FMT_PAE, -1},
+	{PT_FMT_EPT4, PT_FMT_EPT4, -1},
+	{PT_FMT_EPT5, PT_FMT_EPT5, PT_FMT_EPT4, -1},
+};
+static int host; /* the row */
+
+static struct pt_mode some_mode(u8 b)
+{
+	int n = 1;
+
+	while (formats[host][n] >= 0)
+		n++;
+	n = 1 + (b >> 4) % (n - 1);
+	return (struct pt_mode){
+		.fmt = &pt_formats[formats[host][n]],
+		.maxphyaddr = 40,
+		.nx = (b & 1) && formats[host][n] != PT_FMT_32,
+		.ad = b & 2,
+		.huge_1g = b & 4,
+		.pse = b & 8,
+		.wp = true,
+	};
+}
+
+/* A root that @b picks; the four PDPTEs of PAE need not start a page. */
+static u64 some_root(u8 b)
+{
+	static const u16 pdpt[] = {0, 0, 1, 15};
+	u64 root = (POOL_GFN + (b & 1)) << PAGE_SHIFT;
+
+	return m.mode.fmt->id == PT_FMT_PAE ? root + pdpt[b >> 1 & 3] * 32u : root;
+}
+
+static void op_load(void)
+{
+	u8 b = model_byte();
+
+	model_load(b & 1, some_root(b >> 4), b & 0xe);
+}
+
 static void op_mode(void)
 {
 	u8 b = model_byte();
 
-	m.mode = (struct model_mode){.nx = b & 1, .ad = b & 2, .huge_1g = b & 4};
-	model_load(b >> 3 & 1, b >> 4 & 1, true);
+	m.mode = some_mode(b);
+	model_load(b & 1, some_root(model_byte()), true);
 }
 
 static void op_starve(void)
@@ -129,8 +141,10 @@ static void op_starve(void)
 
 static void operation(void)
 {
-	u8 op = model_byte(), b;
+	u8 op = model_byte();
 
+	for (int c = 0; c < VCPUS; c++)
+		model_enter(&m.vcpus[c]);
 	switch (op % 32) {
 	case 0 ... 7:
 		model_store_entry(op & 0x80);
@@ -142,20 +156,22 @@ static void operation(void)
 		model_l1_access();
 		break;
 	case 19 ... 20:
-		b = model_byte();
-		model_load(b & 1, b >> 1 & 1, b & 0x3c);
+		op_load();
 		break;
 	case 21:
 		nested_mmu_unload(&m.v.mmu, &m.vcpus[model_byte() & 1].n);
 		break;
 	case 22:
-		op_log(true);
+		model_log_on();
 		break;
 	case 23:
-		op_log(false);
+		if (op & 0x80)
+			model_log_off();
+		else
+			model_log_last_round();
 		break;
 	case 24 ... 25:
-		op_read_clear();
+		model_log_round();
 		break;
 	case 26:
 		op_resize(true);
@@ -173,44 +189,22 @@ static void operation(void)
 		mmu_set_eager_split(&m.v.mmu, op & 0x80);
 		break;
 	default:
-		env_contend_after(model_byte() % 4);
+		op_noise();
 	}
 }
 
 /* --- a run -------------------------------------------------------------------------------- */
 
-/* A first set of tables, so that short inputs get somewhere: all levels, all sizes. */
-static void first_tables(void)
-{
-	u64 *pool = m.tables.memory;
-	u64 flags = E_P | E_W | E_U;
-
-	for (int root = 0; root < ROOTS; root++) {
-		pool[root * 512] = (POOL_GFN + 2) << 12 | flags;
-		pool[root * 512 + 1] = (POOL_GFN + 3) << 12 | flags;
-	}
-	pool[2 * 512] = (POOL_GFN + 4) << 12 | flags;
-	pool[2 * 512 + 1] = (POOL_GFN + 5) << 12 | flags;
-	pool[3 * 512] = flags | E_PS; /* 1G */
-	pool[3 * 512 + 1] = (POOL_GFN + 5) << 12 | flags;
-	pool[4 * 512] = flags | E_PS;
-	pool[4 * 512 + 1] = (POOL_GFN + 6) << 12 | flags;
-	pool[5 * 512] = flags | E_PS; /* the same memory again */
-	pool[5 * 512 + 1] = 512 << 12 | flags | E_PS;
-	pool[6 * 512] = 1ull << 12 | flags;
-	pool[6 * 512 + 63] = (POOL_GFN + 6) << 12 | flags; /* the table itself */
-}
-
-static void start(void)
+static void make_vm(u8 b, u8 b2)
 {
 	static const u8 limits[4] = {0, 8, 16, 32};
-	u8 b = model_byte();
 	struct mmu_config cfg = {
-		.fmt = &pt_formats[PT_FMT_LONG4],
+		.fmt = &pt_formats[formats[host][0]],
 		.maxphyaddr = 48,
 		.max_leaf_level = 1 + b % 3,
 		.eager_page_split = b & 0x10,
 		.nx_huge_pages = (b & 0x60) == 0x60,
+		.dirty = b2 & 1 ? DIRTY_DBIT : DIRTY_WP,
 		.max_shadow_pages = limits[b >> 2 & 3],
 	};
 	struct memslot *slot;
@@ -222,25 +216,37 @@ static void start(void)
 	check(slot);
 	m.ram = nv_va(&m.v, 0);
 	m.rom = env_va(memslot_hpa(slot, slot->base, NULL));
-	memset(m.vcpus, 0, sizeof(m.vcpus));
+}
+
+static void start(void)
+{
+	u8 b = model_byte(), b2 = model_byte();
+
+	memset(&m.vcpus, 0, sizeof(m.vcpus));
 	memset(&m.tables, 0, sizeof(m.tables));
+	memset(m.used, 0, sizeof(m.used));
+	memset(m.stored, 0, sizeof(m.stored));
+	m.stores = m.counter = m.next_used = 0;
+	m.starved = m.beside = false;
+	m.seed = (u64)b << 8 | b2;
+	m.noise = b2 & 2 ? NOISE_ALL : b2 >> 3;
+	host = b2 & 0x40 ? b2 >> 2 & 3 : 0;
+	make_vm(b, b2);
+	m.mode = some_mode(b2 & 0x80 ? model_byte() : 0x0f);
 	m.tables.first_gfn = POOL_GFN;
 	m.tables.memory = (u64 *)(m.ram + POOL_GFN * PAGE_SIZE);
-	m.mode = (struct model_mode){.nx = true, .ad = true, .huge_1g = true};
-	first_tables();
+	model_first_tables();
 	model_synced(&m.tables);
-	m.starved = false;
-	m.counter = 0;
-	memset(m.used, 0, sizeof(m.used));
-	m.next_used = 0;
+	for (int c = 0; c < VCPUS; c++)
+		m.vcpus[c].root = some_root((u8)c);
+	model_log_start();
+	model_noise_start();
 }
 
 u64 mmu_model_run(const u8 *data, size_t size)
 {
 	u64 operations = 0;
 
-	if (!copies)
-		copies = malloc(WATCHED * PAGE_SIZE);
 	m.input = data;
 	m.left = size;
 	start();
@@ -256,9 +262,12 @@ u64 mmu_model_run(const u8 *data, size_t size)
 		env_fail_after(0);
 		env_fail_from(0);
 		check(nv_faults(&m.v) == 0);
+		model_check_shadow();
 		operations++;
 	}
-	dirty_log_disable(&m.v.mmu, m.v.slot);
+	model_log_last_round();
+	model_noise_stop();
+	model_log_off();
 	for (int c = 0; c < VCPUS; c++)
 		nested_mmu_free(&m.v.mmu, &m.vcpus[c].n);
 	check(nv_end(&m.v) == 0);

@@ -5,118 +5,35 @@
 #include "mmu/guest_mem.h"
 #include "tests/host/mmu_model_internal.h"
 
-/* --- choices ------------------------------------------------------------------------------ */
-
-static u64 some_address(void)
+bool model_load(int c, u64 root, bool sync)
 {
-	static const u16 top[] = {0, 1, 2, 255}, l2[] = {0, 1, 4, 511};
-	u8 a = model_byte(), b = model_byte();
-
-	return (u64)top[a & 3] << 39 | (u64)top[a >> 2 & 3] << 30 | (u64)l2[a >> 4 & 3] << 21 |
-	       (u64)model_offset[a >> 6 & 3] << 12 | (u64)pool_index[b % POOL_INDEXES] << 3;
-}
-
-static u64 some_data_gfn(void)
-{
-	u8 b = model_byte();
-
-	return (u64)(b % REGIONS) * 512 + model_offset[b / REGIONS % OFFSETS];
-}
-
-static u64 some_entry(void)
-{
-	u8 kind = model_byte(), flags = model_byte();
-	u64 e = E_P | E_U | E_W | (flags & 3 ? 0 : E_A | E_D);
-
-	if ((flags & 0x0c) == 0x0c)
-		e &= ~E_W;
-	if ((flags & 0x30) == 0x30)
-		e |= E_NX;
-	if ((flags & 0xc0) == 0xc0)
-		e ^= flags & 1 ? E_A : E_U;
-	switch (kind % 12) {
-	case 0:
-		return 0;
-	case 1:
-		return e | BIT(45) | some_data_gfn() << 12; /* reserved */
-	case 2:
-		return e | (u64)(RAM_PAGES + 7) << 12; /* no memory there */
-	case 3:
-		return e | (ROM_GFN << 12) | (kind & 0x80 ? E_PS : 0);
-	case 4:
-	case 5:
-		return e | some_data_gfn() << 12;
-	case 6:
-	case 7:
-		return e | E_PS | (u64)(model_byte() % REGIONS) * 512 << 12;
-	case 8:
-		return e | E_PS; /* of 1G if it stands at level 3 */
-	default:
-		return e | (POOL_GFN + (u64)model_byte() % POOL_TABLES) << 12;
-	}
-}
-
-/* A value never written before, that is no present entry should the page be used as a table. */
-static u64 next_value(void)
-{
-	return ++m.counter << 1;
-}
-
-/* --- operations --------------------------------------------------------------------------- */
-
-bool model_load(int c, int root, bool sync)
-{
-	struct pt_mode pt = m.v.mode;
+	struct model_vcpu *vcpu = &m.vcpus[c];
 	int r;
 
-	pt.nx = m.mode.nx;
-	pt.ad = m.mode.ad;
-	pt.huge_1g = m.mode.huge_1g;
-	r = nested_mmu_load(&m.v.mmu, &m.vcpus[c].n, &pt, (gpa_t){(POOL_GFN + (u64)root) << 12},
-			    sync);
+	if (m.mode.fmt->id != PT_FMT_PAE)
+		root &= PAGE_MASK;
+	vcpu->loading = true;
+	r = nested_mmu_load(&m.v.mmu, &vcpu->n, &m.mode, (gpa_t){root}, sync);
+	vcpu->loading = false;
 	check(r == 0 || (r == -ENOMEM && m.starved));
 	if (r)
 		return false;
-	m.vcpus[c].root = root;
-	m.vcpus[c].mode = m.mode;
-	env_watch_root(m.vcpus[c].n.root->spt);
+	vcpu->root = root;
+	vcpu->mode = m.mode;
+	env_watch_root(vcpu->n.root->spt);
 	if (sync)
 		model_synced(&m.tables);
 	return true;
 }
 
-/* A table was written: while L1 may still rely on what was there, the model keeps both. */
-static void wrote(u64 gpa)
+void model_enter(struct model_vcpu *vcpu)
 {
-	u64 gfn = gpa >> 12;
-
-	if (gfn - POOL_GFN >= POOL_TABLES)
-		return;
-	if (model_note(&m.tables, gfn - POOL_GFN, gpa % PAGE_SIZE / 8))
-		return;
-	m.starved = false;
-	env_fail_after(0);
-	env_fail_from(0);
-	check(model_load(0, m.vcpus[0].root, true));
-}
-
-void model_store_entry(bool by_l0)
-{
-	u8 where = model_byte();
-	u64 gpa = (POOL_GFN + (u64)where % POOL_TABLES) << 12, e = some_entry();
-	int r;
-
-	gpa += (u64)pool_index[where / POOL_TABLES % POOL_INDEXES] * 8;
-	r = by_l0 ? guest_write(&m.v.mmu, (gpa_t){gpa}, &e, 8)
-		  : env_vcpu_write(&m.v.mmu, gpa, &e, 8);
-	check(r == FAULT_FIXED || (r == -ENOMEM && m.starved));
-	if (r == FAULT_FIXED)
-		wrote(gpa);
+	vcpu->entered = vcpu->n.root ? env_va(nested_mmu_root(&vcpu->n)) : NULL;
 }
 
 void model_l1_access(void)
 {
-	u64 gpa = some_data_gfn() << 12, value = next_value();
+	u64 gpa = model_data_gfn() << PAGE_SHIFT, value = model_value(gpa);
 	u8 how = model_byte();
 	int r;
 
@@ -127,8 +44,10 @@ void model_l1_access(void)
 			    : env_vcpu_read(&m.v.mmu, gpa, &value, 8);
 	check(r == FAULT_FIXED || (r == -ENOMEM && m.starved));
 	if (r == FAULT_FIXED && (how & 1))
-		wrote(gpa);
+		model_wrote(gpa, 8);
 }
+
+/* --- what the model says ------------------------------------------------------------------ */
 
 static bool in_ram(u64 gfn)
 {
@@ -145,6 +64,23 @@ bool model_is_memory(u64 gfn)
 	return in_ram(gfn) || in_rom(gfn);
 }
 
+static u64 gfn_of(const u8 *va)
+{
+	if (va >= m.rom && va < m.rom + ROM_PAGES * PAGE_SIZE)
+		return ROM_GFN + ((u64)(va - m.rom) >> PAGE_SHIFT);
+	check(va >= m.ram && in_ram((u64)(va - m.ram) >> PAGE_SHIFT));
+	return (u64)(va - m.ram) >> PAGE_SHIFT;
+}
+
+bool model_grants(const struct model_vcpu *vcpu, u64 addr, u64 error, const u8 *va)
+{
+	u64 gfn = gfn_of(va);
+
+	if (((u64)va ^ addr) & ~PAGE_MASK || (!in_ram(gfn) && (error & PFERR_W)))
+		return false;
+	return model_may_map(&m.tables, &vcpu->mode, vcpu->root, addr, error, gfn);
+}
+
 /* L1 was told of a fault: it must be one of the walk as the tables stand, or of the slots. */
 static void check_reflected(const struct model_walk *w, u64 error, const struct nested_fault *out,
 			    u64 addr)
@@ -152,7 +88,7 @@ static void check_reflected(const struct model_walk *w, u64 error, const struct 
 	u64 asked = PFERR_U | (error & (PFERR_W | PFERR_I));
 
 	check(out->addr == addr);
-	if (w->result == MODEL_FAULT) {
+	if (!w->maps) {
 		check(out->error == w->error);
 	} else if (in_rom(w->gfn)) {
 		check((error & PFERR_W) && out->error == (asked | PFERR_P));
@@ -161,26 +97,15 @@ static void check_reflected(const struct model_walk *w, u64 error, const struct 
 	}
 }
 
-static void check_granted(int c, const struct model_walk *w, u64 addr, u64 error, const u8 *va)
+/* Nothing changed since the flush: exactly this page, and A and D as promised. */
+static void check_granted(const struct model_vcpu *vcpu, const struct model_walk *w, u64 addr,
+			  u64 error, const u8 *va)
 {
-	u64 gfn = (u64)(va - m.ram) >> 12;
-
-	if (va >= m.rom && va < m.rom + ROM_PAGES * PAGE_SIZE) {
-		gfn = ROM_GFN + ((u64)(va - m.rom) >> 12);
-		check(!(error & PFERR_W));
-	} else {
-		check(va >= m.ram && in_ram(gfn));
-	}
-	check(((u64)va & 0xfff) == (addr & 0xfff));
-	check(model_may_map(&m.tables, &m.vcpus[c].mode, POOL_GFN + (u64)m.vcpus[c].root, addr,
-			    error, gfn));
-	if (!w->fresh)
-		return;
-	/* Nothing changed since the flush: exactly this page, and A and D as promised. */
-	check(w->result == MODEL_MAPS && w->gfn == gfn);
-	if (m.vcpus[c].mode.ad)
-		check((*w->leaf & E_A) && (!(error & PFERR_W) || (*w->leaf & E_D)));
+	check(model_grants(vcpu, addr, error, va));
+	check(!w->fresh || (w->maps && w->ad && w->gfn == gfn_of(va)));
 }
+
+/* --- L2 ----------------------------------------------------------------------------------- */
 
 /* L0 carries out what L2 stores in a table, or cannot and lets go of it. */
 static void emulate(gpa_t gpa, bool cannot)
@@ -191,16 +116,44 @@ static void emulate(gpa_t gpa, bool cannot)
 		mmu_track_end(&m.v.mmu, gpa);
 		return;
 	}
-	value = some_entry();
-	if (value & E_NX)
+	value = model_entry(gpa.v);
+	if (value & BIT(63))
 		check(guest_cmpxchg(&m.v.mmu, gpa, old, value, 8) == 0);
 	else
 		check(guest_write_entry(&m.v.mmu, gpa, value, 8) == 0);
-	wrote(gpa.v);
+	model_wrote(gpa.v, 8);
+}
+
+static void l2_result(const struct model_vcpu *vcpu, u64 addr, u64 error, int r, u8 *va,
+		      const struct nested_fault *out, bool quiet)
+{
+	struct model_walk w = model_walk_now(&m.tables, &vcpu->mode, vcpu->root, addr, error);
+
+	switch (r) {
+	case FAULT_FIXED:
+		check_granted(vcpu, &w, addr, error, va);
+		m.used[m.next_used++ % USED] = addr;
+		if (error & PFERR_W) {
+			*(u64 *)va = model_value((u64)(va - m.ram));
+			model_wrote((u64)(va - m.ram), 8);
+		}
+		break;
+	case FAULT_EMULATE:
+		check((error & PFERR_W) && model_table_at(&m.tables, out->gpa.v) < POOL_TABLES);
+		check_granted(vcpu, &w, addr, error, m.ram + out->gpa.v);
+		emulate(out->gpa, model_byte() & 1);
+		break;
+	case FAULT_REFLECT:
+		if (quiet) /* else the tables may have said so a moment ago */
+			check_reflected(&w, error, out, addr);
+		break;
+	default:
+		check(r == -ENOMEM && m.starved);
+	}
 }
 
 /* Half of the accesses go where some went before, so that what was mapped is used again. */
-static u64 used_address(u8 which)
+static u64 used_address(u64 which)
 {
 	return m.used[which % USED];
 }
@@ -209,43 +162,64 @@ void model_l2_access(void)
 {
 	static const u64 errors[4] = {0, PFERR_W, PFERR_W, PFERR_I};
 	u8 how = model_byte();
-	int c = how & 1, r;
-	u64 addr = how & 0x80 ? used_address(how >> 4 & 7) : some_address(),
-	    error = errors[how >> 1 & 3], value;
+	struct model_vcpu *vcpu = &m.vcpus[how & 1];
+	u64 addr, error = errors[how >> 1 & 3], stores = m.stores;
 	struct nested_fault out = {0};
-	struct model_walk w;
 	void *va = NULL;
+	int r;
 
-	if (!m.vcpus[c].n.root && !model_load(c, m.vcpus[c].root, true))
+	if (!vcpu->n.root && (m.beside || !model_load(how & 1, vcpu->root, true)))
 		return;
-	w = model_walk_now(&m.tables, &m.vcpus[c].mode, POOL_GFN + (u64)m.vcpus[c].root, addr,
-			   error);
-	m.v.n = m.vcpus[c].n;
-	r = nv_access(&m.v, addr, error, &va, &out);
-	m.vcpus[c].n = m.v.n;
-	memset(&m.v.n, 0, sizeof(m.v.n));
-	switch (r) {
-	case FAULT_FIXED:
-		check_granted(c, &w, addr, error, va);
-		m.used[m.next_used++ % USED] = addr;
-		if (error & PFERR_W) {
-			u64 gpa = (u64)((u8 *)va - m.ram);
+	addr = how & 0x80 ? used_address(how >> 4) : model_address(vcpu);
+	r = nv_access_on(&m.v, &vcpu->n, addr, error, &va, &out);
+	l2_result(vcpu, addr, error, r, va, &out, stores == m.stores);
+}
 
-			value = (gpa >> 12) - POOL_GFN < POOL_TABLES ? some_entry() : next_value();
-			*(u64 *)va = value;
-			wrote(gpa);
-		}
-		break;
-	case FAULT_EMULATE:
-		check((error & PFERR_W) && (out.gpa.v & 0xfff) == (addr & 0xfff));
-		check((out.gpa.v >> 12) - POOL_GFN < POOL_TABLES);
-		check_granted(c, &w, addr, error, m.ram + out.gpa.v);
-		emulate(out.gpa, how & 0x80);
-		break;
-	case FAULT_REFLECT:
-		check_reflected(&w, error, &out, addr);
-		break;
-	default:
-		check(r == -ENOMEM && m.starved);
-	}
+/* --- writes that take no fault ------------------------------------------------------------ */
+
+static u8 *l1_try(void)
+{
+	u64 addr = model_watched_gfn((int)(model_rnd() % WATCHED)) << PAGE_SHIFT;
+	bool present;
+	void *va;
+
+	if (model_rnd() % 4) /* another entry of a table that was stored to */
+		addr = m.stored[model_rnd() % USED] & PAGE_MASK;
+	addr += (u64)pool_word[model_rnd() % POOL_WORDS] * 8;
+	if (!cpu_access(&m.v.mmu, MMU_TREE_TDP, m.v.mmu.tdp_root, addr, PFERR_W, &va, &present))
+		return NULL;
+	check(va == m.ram + addr);
+	return va;
+}
+
+static u8 *l2_try(void)
+{
+	struct model_vcpu *vcpu = &m.vcpus[model_rnd() % VCPUS];
+	u64 addr = used_address(model_rnd());
+	bool present;
+	void *va;
+
+	if (!vcpu->entered || model_rnd() % 2)
+		model_enter(vcpu);
+	if (vcpu->loading || !vcpu->entered ||
+	    !cpu_access(&m.v.mmu, MMU_TREE_NESTED, vcpu->entered, addr, PFERR_W, &va, &present))
+		return NULL;
+	check(model_grants(vcpu, addr, PFERR_W, va));
+	return va;
+}
+
+void model_try_write(void)
+{
+	u8 *va = model_rnd() % 2 ? l1_try() : l2_try();
+	u64 gpa = (u64)(va - m.ram);
+	bool beside = m.beside;
+
+	/* L1 cannot flush now. */
+	if (!va ||
+	    (model_table_at(&m.tables, gpa) < POOL_TABLES && !model_has_room(&m.tables, gpa, 2)))
+		return;
+	m.beside = true;
+	*(u64 *)va = model_value(gpa);
+	m.beside = beside;
+	model_wrote(gpa, 8);
 }

@@ -8,6 +8,7 @@
 
 #include "mmu/audit.h"
 #include "mmu/guest_mem.h"
+#include "tests/host/env_internal.h"
 
 #define need(x)                                                                 \
 	do {                                                                    \
@@ -120,14 +121,14 @@ void nv_load(struct nested_vm *v, bool sync)
 }
 
 /* Where the processor's walk begins. */
-static u64 *hw_root(struct nested_vm *v)
+static u64 *hw_root(const struct nested_mmu *n)
 {
-	return env_va(nested_mmu_root(&v->n));
+	return env_va(nested_mmu_root(n));
 }
 
 u64 *nv_sptep(struct nested_vm *v, u64 addr, int level)
 {
-	u64 *table = hw_root(v);
+	u64 *table = hw_root(&v->n);
 
 	for (int l = v->mmu.cfg.fmt->levels; l > level; l--) {
 		u64 spte = table[index_of(addr, l)];
@@ -157,27 +158,32 @@ struct shadow_page *nv_sp(struct nested_vm *v, u64 addr, int level)
 	return sptep ? sptep_to_sp(sptep) : NULL;
 }
 
+int nv_access_on(struct nested_vm *v, struct nested_mmu *n, u64 addr, u64 error, void **va,
+		 struct nested_fault *out)
+{
+	for (int tries = 0; tries < 16; tries++) {
+		bool present;
+		int r;
+
+		if (cpu_access(&v->mmu, MMU_TREE_NESTED, hw_root(n), addr, error, va, &present))
+			return FAULT_FIXED;
+		r = mmu_nested_fault(&v->mmu, n, (ngpa_t){addr},
+				     error | PFERR_U | (present ? PFERR_P : 0), out);
+		if (n->root)
+			env_watch_root(n->root->spt);
+		if (r != FAULT_FIXED)
+			return r;
+	}
+	env_violation("ngpa %llx faults again and again", (unsigned long long)addr);
+	return -EAGAIN;
+}
+
 int nv_access(struct nested_vm *v, u64 addr, u64 error, void **va, struct nested_fault *out)
 {
 	struct nested_fault ignored;
 	void *unused;
 
-	for (int tries = 0; tries < 16; tries++) {
-		bool present;
-		int r;
-
-		if (cpu_access(&v->mmu, MMU_TREE_NESTED, hw_root(v), addr, error, va ? va : &unused,
-			       &present))
-			return FAULT_FIXED;
-		r = mmu_nested_fault(&v->mmu, &v->n, (ngpa_t){addr},
-				     error | PFERR_U | (present ? PFERR_P : 0),
-				     out ? out : &ignored);
-		if (v->n.root)
-			env_watch_root(v->n.root->spt);
-		if (r != FAULT_FIXED)
-			return r;
-	}
-	return -EAGAIN;
+	return nv_access_on(v, &v->n, addr, error, va ? va : &unused, out ? out : &ignored);
 }
 
 int nv_read(struct nested_vm *v, u64 addr)

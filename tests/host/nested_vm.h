@@ -65,6 +65,9 @@ static inline void nv_sync(struct nested_vm *v)
  * or what mmu_nested_fault() said last; @out as there. Both may be NULL.
  */
 int nv_access(struct nested_vm *v, u64 addr, u64 error, void **va, struct nested_fault *out);
+/* The same by any vCPU of L2. */
+int nv_access_on(struct nested_vm *v, struct nested_mmu *n, u64 addr, u64 error, void **va,
+		 struct nested_fault *out);
 int nv_read(struct nested_vm *v, u64 addr);
 int nv_write(struct nested_vm *v, u64 addr, u64 value);
 int nv_fetch(struct nested_vm *v, u64 addr);

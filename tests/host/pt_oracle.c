@@ -7,27 +7,19 @@
 
 #include "tests/host/pt_oracle.h"
 
-u8 oracle_before[MEM_BYTES], oracle_expected[MEM_BYTES];
-
-static u64 load(u64 gpa, int size)
+static u64 load(const struct oracle_memory *memory, u64 gpa, int size)
 {
 	u64 v = 0;
 
-	if (gpa + size > MEM_BYTES)
+	if (gpa + (u64)size > memory->size)
 		return size == 4 ? 0xffffffff : ~0ull;
-	memcpy(&v, oracle_before + gpa, size);
+	memcpy(&v, (const char *)memory->bytes + gpa, (size_t)size);
 	return v;
 }
 
-static void store_bits(u64 gpa, int size, u64 bits)
+static bool ept(const struct pt_mode *m)
 {
-	u64 v = 0;
-
-	if (gpa + size > MEM_BYTES)
-		return;
-	memcpy(&v, oracle_expected + gpa, size);
-	v |= bits;
-	memcpy(oracle_expected + gpa, &v, size);
+	return m->fmt->id == PT_FMT_EPT4 || m->fmt->id == PT_FMT_EPT5;
 }
 
 static u64 range(int hi, int lo)
@@ -96,11 +88,6 @@ static bool maps(const struct pt_mode *m, int level, u64 e)
 	return true;
 }
 
-static bool ept(const struct pt_mode *m)
-{
-	return m->fmt->id == PT_FMT_EPT4 || m->fmt->id == PT_FMT_EPT5;
-}
-
 static u32 rights(const struct pt_mode *m, int level, u64 e)
 {
 	u32 r = ACC_READ;
@@ -117,7 +104,7 @@ static u32 rights(const struct pt_mode *m, int level, u64 e)
 	return r;
 }
 
-static bool allowed(const struct pt_mode *m, u32 granted, u32 access)
+bool oracle_allows(const struct pt_mode *m, u32 granted, u32 access)
 {
 	if (ept(m)) {
 		if ((access & ACC_EXEC) ? !(granted & ACC_EXEC) : !(granted & ACC_READ))
@@ -133,7 +120,7 @@ static bool allowed(const struct pt_mode *m, u32 granted, u32 access)
 	return !(access & ACC_USER) && !m->wp;
 }
 
-static bool address_fits(const struct pt_mode *m, u64 addr)
+bool oracle_address_fits(const struct pt_mode *m, u64 addr)
 {
 	switch (m->fmt->id) {
 	case PT_FMT_32:
@@ -163,51 +150,94 @@ static struct pt_outcome fault(struct pt_outcome o, const struct pt_mode *m, u32
 	return o;
 }
 
-struct pt_outcome pt_oracle(const struct pt_mode *m, u64 root, u64 addr, u32 access)
+int oracle_levels(const struct pt_mode *m)
 {
 	static const int levels[] = {2, 3, 4, 5, 4, 5};
-	int top = levels[m->fmt->id], size = m->fmt->id == PT_FMT_32 ? 4 : 8, level;
-	u64 table = root & (m->fmt->id == PT_FMT_PAE ? range(51, 5) : range(51, 12));
-	u64 where[6], e = 0;
-	struct pt_outcome o = {.access = ACC_ALL};
 
-	if (!address_fits(m, addr))
+	return levels[m->fmt->id];
+}
+
+int oracle_entry_size(const struct pt_mode *m)
+{
+	return m->fmt->id == PT_FMT_32 ? 4 : 8;
+}
+
+static int shift_of(const struct pt_mode *m, int level)
+{
+	return 12 + (m->fmt->id == PT_FMT_32 ? 10 : 9) * (level - 1);
+}
+
+u64 oracle_span(const struct pt_mode *m, int level)
+{
+	return 1ull << shift_of(m, level);
+}
+
+u32 oracle_index(const struct pt_mode *m, u64 addr, int level)
+{
+	if (m->fmt->id == PT_FMT_PAE && level == 3)
+		return addr >> 30 & 3;
+	return addr >> shift_of(m, level) & (m->fmt->id == PT_FMT_32 ? 1023 : 511);
+}
+
+struct oracle_entry oracle_entry(const struct pt_mode *m, int level, u64 e)
+{
+	struct oracle_entry o = {.leaf = maps(m, level, e)};
+	bool legacy = m->fmt->id == PT_FMT_32;
+
+	o.present = ept(m) ? e & 7 : e & 1;
+	if (!o.present)
+		return o;
+	o.malformed = reserved(m, level, e, o.leaf);
+	o.access = rights(m, level, e);
+	o.addr = legacy ? e & 0xfffff000 : e & range(51, 12);
+	if (o.leaf && legacy && level == 2)
+		o.addr = (e & 0xffc00000) | (e >> 13 & 0xff) << 32;
+	else if (o.leaf)
+		o.addr &= ~(oracle_span(m, level) - 1);
+	return o;
+}
+
+u64 oracle_ad_bits(const struct pt_mode *m, int level, bool leaf, bool write)
+{
+	if (!m->ad || (m->fmt->id == PT_FMT_PAE && level == 3))
+		return 0;
+	if (ept(m))
+		return leaf && write ? 0x300 : 0x100;
+	return leaf && write ? 0x60 : 0x20;
+}
+
+struct pt_outcome pt_oracle(const struct pt_mode *m, const struct oracle_memory *memory, u64 root,
+			    u64 addr, u32 access)
+{
+	u64 table = root & (m->fmt->id == PT_FMT_PAE ? range(51, 5) : range(51, 12));
+	int size = oracle_entry_size(m), top = oracle_levels(m), level;
+	u64 where[PT_MAX_LEVEL + 1], e = 0;
+	struct pt_outcome o = {.access = ACC_ALL};
+	struct oracle_entry at;
+
+	if (!oracle_address_fits(m, addr))
 		return fault(o, m, access, top, 0);
 	for (level = top;; level--) {
-		int shift = 12 + (size == 4 ? 10 : 9) * (level - 1);
-
-		where[level] = table + (addr >> shift & (size == 4 ? 1023 : 511)) * size;
-		if (m->fmt->id == PT_FMT_PAE && level == 3)
-			where[level] = table + (addr >> 30) * 8;
-		e = load(where[level], size);
-		if (!(ept(m) ? e & 7 : e & 1))
+		where[level] = table + oracle_index(m, addr, level) * (u64)size;
+		e = load(memory, where[level], size);
+		at = oracle_entry(m, level, e);
+		if (!at.present)
 			return fault(o, m, access, level, 0);
-		if (reserved(m, level, e, maps(m, level, e)))
+		if (at.malformed)
 			return fault(o, m, access, level, 1 | 8);
-		o.access &= rights(m, level, e);
-		if (maps(m, level, e))
+		o.access &= at.access;
+		if (at.leaf)
 			break;
-		table = size == 4 ? e & 0xfffff000 : e & range(51, 12);
+		table = at.addr;
 	}
 	o.level = level;
-	if (level == 1)
-		o.gpa = (size == 4 ? e & 0xfffff000 : e & range(51, 12)) | (addr & 0xfff);
-	else if (size == 4)
-		o.gpa = (e & 0xffc00000) | (e >> 13 & 0xff) << 32 | (addr & 0x3fffff);
-	else if (level == 2)
-		o.gpa = (e & range(51, 21)) | (addr & 0x1fffff);
-	else
-		o.gpa = (e & range(51, 30)) | (addr & 0x3fffffff);
-	if (!allowed(m, o.access, access))
+	o.gpa = at.addr | (addr & (oracle_span(m, level) - 1));
+	if (!oracle_allows(m, o.access, access))
 		return fault(o, m, access, level, 1);
 	o.dirty = !m->ad || (access & ACC_WRITE) || (e & (ept(m) ? 0x200 : 0x40));
-	for (int l = top; m->ad && l >= level; l--) {
-		u64 bits = ept(m) ? 0x100 : 0x20;
-
-		if (l == level && (access & ACC_WRITE))
-			bits |= ept(m) ? 0x200 : 0x40;
-		if (!(m->fmt->id == PT_FMT_PAE && l == 3))
-			store_bits(where[l], size, bits);
+	for (int l = top; l >= level; l--) {
+		o.set[l].gpa = where[l];
+		o.set[l].bits = oracle_ad_bits(m, l, l == level, access & ACC_WRITE);
 	}
 	return o;
 }

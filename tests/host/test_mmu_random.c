@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* objects: lib/lock.o mmu/*.o tests/host/env*.o tests/host/mmu_model*.o tests/host/nested_vm.o */
+/* objects: tests/host/pt_oracle.o */
 /* timeout: 300 */
 /* The model of fuzz_mmu.c under operations from a fixed generator: long runs, the same each time.
  */

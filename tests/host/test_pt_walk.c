@@ -16,8 +16,14 @@
 #include "tests/host/env.h"
 #include "tests/host/pt_oracle.h"
 
+#define MEM_PAGES 16
+#define MEM_BYTES (MEM_PAGES * PAGE_SIZE)
+
 static struct mmu mmu;
 static u8 *memory; /* the guest's, gpa 0 */
+/* As it is before the walk; and with the A and D that the walk must set. */
+static u8 oracle_before[MEM_BYTES], oracle_expected[MEM_BYTES];
+static const struct oracle_memory before = {oracle_before, MEM_BYTES};
 
 static u64 seed;
 static u64 rnd(void)
@@ -108,6 +114,17 @@ static u64 random_addr(const struct pt_mode *m)
 	}
 }
 
+static void expect_set(const struct pt_mode *m, u64 gpa, u64 bits)
+{
+	u64 v = 0;
+
+	if (!bits || gpa + m->fmt->entry_size > MEM_BYTES)
+		return;
+	memcpy(&v, oracle_expected + gpa, m->fmt->entry_size);
+	v |= bits;
+	memcpy(oracle_expected + gpa, &v, m->fmt->entry_size);
+}
+
 static void check_walk(const struct pt_mode *m, u64 root, u64 addr, u32 access)
 {
 	struct pt_walk w;
@@ -116,7 +133,9 @@ static void check_walk(const struct pt_mode *m, u64 root, u64 addr, u32 access)
 
 	memcpy(memory, oracle_before, MEM_BYTES);
 	memcpy(oracle_expected, oracle_before, MEM_BYTES);
-	o = pt_oracle(m, root, addr, access);
+	o = pt_oracle(m, &before, root, addr, access);
+	for (int l = 1; l <= PT_MAX_LEVEL; l++)
+		expect_set(m, o.set[l].gpa, o.set[l].bits);
 	err = pt_walk(&mmu, m, (gpa_t){root}, addr, access, &w);
 	if (err != o.err || w.level != o.level || (err && w.error != o.error) ||
 	    (!err && (w.gpa.v != o.gpa || w.access != o.access || w.dirty != o.dirty)))
@@ -164,7 +183,7 @@ static void test_against_oracle(void **state)
 				u32 access = ACC_READ | below(16);
 				u64 root = below(MEM_PAGES) * PAGE_SIZE | below(4096);
 				u64 addr = random_addr(&m);
-				struct pt_outcome o = pt_oracle(&m, root, addr, access);
+				struct pt_outcome o = pt_oracle(&m, &before, root, addr, access);
 
 				granted += !o.err;
 				refused += o.err != 0;

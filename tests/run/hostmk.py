@@ -6,6 +6,7 @@
     // cflags: -DTHIS=1        for this test and its objects, which are then built for it alone
     // timeout: 60             seconds that it may take (default 120)
     // runs: 20000             a fuzzer's inputs in `make test`
+    // options: -max_len=300   for libFuzzer, here and in `make fuzz`
 
 A test_NAME.c is a cmocka program, a fuzz_NAME.c has a libFuzzer entry point. Longer lists take
 several lines of `// objects:`, or one block comment."""

@@ -69,6 +69,7 @@ class Fuzzer(HostTest):
     def run(self):
         os.makedirs(os.path.dirname(self.artifacts), exist_ok=True)
         command = [self.binary, "-timeout=25", "-artifact_prefix=" + self.artifacts]
+        command += hostmk.setting(self.text, "options").split()
         if self.seconds:
             os.makedirs(self.corpus, exist_ok=True)
             command += ["-max_total_time=%d" % self.seconds, self.corpus]
