@@ -18,12 +18,13 @@ u64 split_fill_from(const struct spte_pos *pos, u64 huge, bool writable)
 	const struct pt_format *fmt = pos->mmu->cfg.fmt;
 	const struct memslot *slot;
 
-	if (pos->mmu->cfg.dirty != DIRTY_DBIT || pos->level != PG_LEVEL_2M || (huge & fmt->write))
+	if (pos->mmu->cfg.dirty != DIRTY_DBIT || (huge & fmt->write))
 		return huge;
 	slot = memslot_find(pos->mmu, pos->gfn);
 	if (!slot || !slot->dirty_bitmap)
 		return huge;
-	if (writable && writable_owner(slot, pos->gfn, pos->level))
+	/* Below a 1G page there may be 4K leaves already, by an alias: they get no D from it. */
+	if (pos->level == PG_LEVEL_2M && writable && writable_owner(slot, pos->gfn, pos->level))
 		huge |= fmt->write;
 	return huge & ~fmt->dirty;
 }

@@ -218,12 +218,11 @@ static gfn_t old_leaf_gfn(const struct spte_pos *pos, const struct change *c)
  */
 static void harvest_leaf(const struct spte_pos *pos, const struct change *c)
 {
-	u64 dirty = pos->mmu->cfg.fmt->dirty;
+	u64 lost = c->moved ? c->old : c->old & ~c->new;
 	struct memslot *slot;
 	gfn_t gfn;
 
-	if (!c->was_leaf || pos->level != PG_LEVEL_4K || !(c->old & dirty) ||
-	    (!c->moved && (c->new &dirty)))
+	if (!c->was_leaf || pos->level != PG_LEVEL_4K || !(lost & pos->mmu->cfg.fmt->dirty))
 		return;
 	gfn = old_leaf_gfn(pos, c);
 	slot = memslot_find(pos->mmu, gfn);

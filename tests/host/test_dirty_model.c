@@ -32,11 +32,12 @@ static u64 below(u64 n)
 	return (seed >> 33) % n;
 }
 
-static void setup(u64 base, u64 npages, int level, bool eager)
+static void setup(u64 base, u64 npages, int level, bool eager, enum dirty_tracking dirty)
 {
 	env_reset();
 	assert_int_equal(env_mmu_make(&mmu, NULL), 0);
 	mmu.cfg.eager_page_split = eager;
+	mmu.cfg.dirty = dirty;
 	slot = env_slot(&mmu, 7, base, npages, 0, level);
 	assert_non_null(slot);
 }
@@ -73,7 +74,11 @@ static int vcpu_write(u64 page, u64 value)
 }
 
 static u64 *copy, *log_out, *hot, nr_hot;
-static u64 *written; /* a bitmap: since the page's bit was last taken */
+/*
+ * Bitmaps: pages written since their bits were last taken, and pages that may have been. The second
+ * of each: by the time when the log is read.
+ */
+static u64 *written[2], *maybe[2];
 static u64 writes, skipped;
 
 static void random_write(void)
@@ -100,7 +105,7 @@ static void random_write(void)
 	}
 	writes++;
 	assert_int_equal(in_memory(page), value);
-	bitmap_set(written, page);
+	bitmap_set(written[0], page);
 }
 
 static void random_read(void)
@@ -129,9 +134,40 @@ static void write_in_flush(struct mmu *m, u32 trees)
 	for (int i = 0; i < 8; i++) {
 		u64 page = hot[below(nr_hot)], value = below(BIT(31)) + 1;
 
-		if (env_vcpu_try_write(m, gpa_of(page), &value, sizeof(value)))
-			writes++;
+		if (!env_vcpu_try_write(m, gpa_of(page), &value, sizeof(value)))
+			continue;
+		writes++;
+		/* Through what is cached with D: in the copy already, or in the next one. */
+		if (m->cfg.dirty == DIRTY_DBIT)
+			bitmap_set(maybe[0], page);
 	}
+}
+
+/* Moves the bit of @page. */
+static void pass_on(u64 *const map[2], u64 page)
+{
+	if (bitmap_test(map[0], page))
+		bitmap_set(map[1], page);
+	bitmap_clear(map[0], page);
+}
+
+/* Page @i of those from @first on, whose bits were taken. */
+static void transfer_page(u64 first, u64 i, bool exact)
+{
+	bool bit = bitmap_test(log_out, i), must = bitmap_test(written[1], first + i);
+
+	if (must && !bit)
+		fail_msg("page %lu was written and is not in the log", first + i);
+	if (exact && bit && !must && !bitmap_test(maybe[0], first + i) &&
+	    !bitmap_test(maybe[1], first + i))
+		fail_msg("page %lu is in the log and was not written", first + i);
+	bitmap_clear(written[1], first + i);
+	if (!bit)
+		return;
+	copy[first + i] = in_memory(first + i);
+	/* What was written while the log was read is in the copy. */
+	bitmap_clear(written[0], first + i);
+	bitmap_clear(maybe[1], first + i);
 }
 
 /* Takes the bits of [first, first + n) and copies those pages, as a migration does. */
@@ -140,19 +176,15 @@ static void transfer(u64 first, u64 n, bool exact)
 	u64 got;
 
 	memset(log_out, 0xff, BITMAP_WORDS(n) * 8);
+	for (u64 i = first; i < first + n; i++) {
+		pass_on(written, i);
+		pass_on(maybe, i);
+	}
+	dirty_log_sync(&mmu);
 	got = dirty_log_read_clear(&mmu, slot, first, n, log_out);
 	assert_int_equal(got, bitmap_count(log_out, n));
-	for (u64 i = 0; i < n; i++) {
-		bool bit = bitmap_test(log_out, i), must = bitmap_test(written, first + i);
-
-		if (must && !bit)
-			fail_msg("page %lu was written and is not in the log", first + i);
-		if (exact && bit && !must)
-			fail_msg("page %lu is in the log and was not written", first + i);
-		if (bit)
-			copy[first + i] = in_memory(first + i);
-	}
-	bitmap_clear_range(written, first, n);
+	for (u64 i = 0; i < n; i++)
+		transfer_page(first, i, exact);
 	if (n % 64) /* nothing beyond the end */
 		assert_int_equal(log_out[n / 64] >> (n % 64), 0);
 }
@@ -162,16 +194,20 @@ struct model {
 	int level;
 	bool eager;
 	enum dirty_log_mode mode;
+	enum dirty_tracking dirty;
 	int contend; /* env_contend_after() */
 	int fail;    /* one allocation of about so many fails; 0: none */
 };
 
 static void model_start(const struct model *m)
 {
-	setup(m->base, m->npages, m->level, m->eager);
+	setup(m->base, m->npages, m->level, m->eager, m->dirty);
 	copy = calloc(m->npages, 8);
 	log_out = calloc(BITMAP_WORDS(m->npages), 8);
-	written = calloc(BITMAP_WORDS(m->npages), 8);
+	for (int i = 0; i < 2; i++) {
+		written[i] = calloc(BITMAP_WORDS(m->npages), 8);
+		maybe[i] = calloc(BITMAP_WORDS(m->npages), 8);
+	}
 	nr_hot = 40;
 	hot = calloc(nr_hot, 8);
 	for (u64 i = 0; i < nr_hot; i++)
@@ -196,7 +232,7 @@ static void model_run(const struct model *m)
 	/* Whatever was written up to here, logged or not, is copied now. */
 	for (u64 i = 0; i < m->npages; i++)
 		copy[i] = in_memory(i);
-	memset(written, 0, BITMAP_WORDS(m->npages) * 8);
+	memset(written[0], 0, BITMAP_WORDS(m->npages) * 8);
 	env_on_flush = NULL;
 	check();
 	env_on_flush = write_in_flush;
@@ -228,7 +264,10 @@ static void model_run(const struct model *m)
 	end();
 	free(copy);
 	free(log_out);
-	free(written);
+	for (int i = 0; i < 2; i++) {
+		free(written[i]);
+		free(maybe[i]);
+	}
 	free(hot);
 }
 
@@ -238,15 +277,16 @@ static void test_no_write_is_lost(void **state)
 
 	(void)state;
 	seed = 4711;
-	for (int round = 0; round < 96; round++) {
+	for (int round = 0; round < 192; round++) {
 		struct model m = {
-			.base = bases[round % 3],
-			.npages = sizes[round / 3 % 2],
-			.level = round / 6 % 2 + 1,
-			.eager = round / 12 % 2,
-			.mode = round / 24 % 2 ? DIRTY_INITIALLY_SET : DIRTY_PROTECT_ALL,
-			.contend = round >= 48 ? 1 + below(20) : 0,
-			.fail = round % 5 == 4 ? 6 : 0,
+			.dirty = round & 1 ? DIRTY_DBIT : DIRTY_WP,
+			.base = bases[round / 2 % 3],
+			.npages = sizes[round / 6 % 2],
+			.level = round / 12 % 2 + 1,
+			.eager = round / 24 % 2,
+			.mode = round / 48 % 2 ? DIRTY_INITIALLY_SET : DIRTY_PROTECT_ALL,
+			.contend = round >= 96 ? 1 + below(20) : 0,
+			.fail = round / 2 % 5 == 4 ? 6 : 0,
 		};
 
 		model_run(&m);
@@ -257,10 +297,11 @@ static void test_no_write_is_lost_1g(void **state)
 {
 	(void)state;
 	seed = 42;
-	for (int round = 0; round < 4; round++) {
+	for (int round = 0; round < 8; round++) {
 		struct model m = {.npages = P1G + P2M,
 				  .level = 3,
 				  .eager = round & 1,
+				  .dirty = round & 4 ? DIRTY_DBIT : DIRTY_WP,
 				  .mode = round & 2 ? DIRTY_INITIALLY_SET : DIRTY_PROTECT_ALL,
 				  .contend = 50};
 

@@ -206,10 +206,10 @@ MUTANTS = [
            "(gfn.v || level);", PIECES),
     mutant("pieces-clean-although-all-is-writable", "mmu/split.c",
            "|| (huge & fmt->write)) return huge;", ") return huge;", PIECES),
-    mutant("pieces-of-1g-writable", "mmu/split.c", "|| pos->level != PG_LEVEL_2M ||", "||",
+    mutant("pieces-of-1g-writable", "mmu/split.c", "pos->level == PG_LEVEL_2M && writable &&", "writable &&",
            PIECES),
     mutant("pieces-writable-while-writes-fault", "mmu/split.c",
-           "if (pos->mmu->cfg.dirty != DIRTY_DBIT || pos->level", "if (pos->level", PIECES),
+           "if (pos->mmu->cfg.dirty != DIRTY_DBIT || (huge", "if ((huge", PIECES),
     mutant("pieces-writable-without-a-log", "mmu/split.c",
            "if (!slot || !slot->dirty_bitmap) return huge;", "if (!slot) return huge;", PIECES),
 ]
