@@ -81,6 +81,11 @@ bool pt_is_leaf(const struct pt_mode *mode, u64 entry, int level);
 u32 pt_entry_access(const struct pt_mode *mode, u64 entry);
 /* The same for an entry at @level: a PDPTE of PAE grants all. */
 u32 pt_level_access(const struct pt_mode *mode, u64 entry, int level);
+/* A fault of an instruction fetch says that it was one: where execution can be forbidden. */
+static inline bool pt_fetch_shows(const struct pt_mode *mode)
+{
+	return mode->nx || mode->fmt->exec;
+}
 /* Index into the table at @level for @addr. */
 u32 pt_index(const struct pt_format *fmt, u64 addr, int level);
 /* Bytes that one entry at @level covers (4M for level 2 of PT_FMT_32). */

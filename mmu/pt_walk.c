@@ -41,7 +41,6 @@ static u64 root_table(const struct pt_format *fmt, u64 root)
 static int fault(struct walker *k, int level, u32 why)
 {
 	struct pt_walk *w = k->w;
-	bool fetch_known = k->mode->nx || k->mode->fmt->exec;
 
 	w->level = level;
 	w->error = why;
@@ -49,7 +48,7 @@ static int fault(struct walker *k, int level, u32 why)
 		w->error |= PFERR_W;
 	if (k->access & ACC_USER)
 		w->error |= PFERR_U;
-	if ((k->access & ACC_EXEC) && fetch_known)
+	if ((k->access & ACC_EXEC) && pt_fetch_shows(k->mode))
 		w->error |= PFERR_I;
 	return -EFAULT;
 }

@@ -328,7 +328,7 @@ static int fault_locked(struct fetch *f, bool filled, ngpa_t addr, struct nested
 {
 	u64 asked = f->access & ACC_WRITE ? PFERR_W | PFERR_U : PFERR_U;
 
-	if (f->access & ACC_EXEC)
+	if ((f->access & ACC_EXEC) && pt_fetch_shows(&f->n->mode))
 		asked |= PFERR_I;
 	f->slot = memslot_find(f->mmu, f->gfn);
 	if (!f->slot)

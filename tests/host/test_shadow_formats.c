@@ -118,6 +118,26 @@ static void test_entry_becomes_malformed(void **state)
 	assert_true(out.error & PFERR_RSV);
 }
 
+/* What L1 maps outside of its memory; a fetch shows only where there is a no-execute bit. */
+static void test_fetch_from_outside(void **state)
+{
+	struct nested_fault out;
+
+	(void)state;
+	start(PT_FMT_32);
+	v.mode.nx = false;
+	nv_sync(&v);
+	*(u32 *)nv_va(&v, v.root.v) = 0x80000000u | L1_RWX | L1_PS;
+	assert_int_equal(nv_access(&v, 0x1000, PFERR_I, NULL, &out), FAULT_REFLECT);
+	assert_int_equal(out.error, PFERR_U);
+	assert_int_equal(nv_end(&v), 0);
+	start(PT_FMT_PAE);
+	*(u64 *)nv_va(&v, v.root.v) = nv_table(&v) | L1_P;
+	*(u64 *)nv_va(&v, v.next_table << PAGE_SHIFT) = 0x80000000u | L1_RWX | L1_PS;
+	assert_int_equal(nv_access(&v, 0x1000, PFERR_I, NULL, &out), FAULT_REFLECT);
+	assert_int_equal(out.error, PFERR_U | PFERR_I);
+}
+
 /*
  * L1's tables have five levels, the processor's four: what the first entry of L1's root leads to is
  * the processor's root, and that changes with the entry.
@@ -195,7 +215,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(test_halves_of_a_table),	 T(test_pse_is_part_of_the_role),
 		T(test_entry_becomes_malformed), T(test_more_levels_than_the_processor),
-		T(test_no_memory_over_a_table),
+		T(test_fetch_from_outside),	 T(test_no_memory_over_a_table),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -35,4 +35,9 @@ MUTANTS = [
            "MAX(mmu->cfg.fmt->levels, pt_formats[fmt].levels)", "mmu->cfg.fmt->levels", FORMATS),
     mutant("root-level-is-l1s", "mmu/shadow_internal.h",
            "MAX(mmu->cfg.fmt->levels, pt_formats[fmt].levels)", "pt_formats[fmt].levels", FORMATS),
+    mutant("fetch-from-outside-shows-always", "mmu/shadow_fault.c",
+           "if ((f->access & ACC_EXEC) && pt_fetch_shows(&f->n->mode))",
+           "if (f->access & ACC_EXEC)", FORMATS),
+    mutant("fetch-shows-never", "mmu/pt_format.h", "return mode->nx || mode->fmt->exec;",
+           "return mode->fmt->exec;", FORMATS + " " + WALK),
 ]
