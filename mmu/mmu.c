@@ -65,6 +65,11 @@ int mmu_destroy(struct mmu *mmu)
 
 	mutex_lock(&mmu->slots_lock);
 	rwlock_write_lock(&mmu->lock);
+	/* Nobody reads a log any more, so none wants to know what goes away. */
+	for (int i = 0; i < mmu->nr_slots; i++) {
+		env_free(mmu->slots[i].dirty_bitmap);
+		mmu->slots[i].dirty_bitmap = NULL;
+	}
 	shadow_zap_all(mmu, &b);
 	flush_pay(mmu, &b);
 	rwlock_write_unlock(&mmu->lock);

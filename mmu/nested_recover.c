@@ -93,7 +93,7 @@ static void join_parents(const struct join *j, struct shadow_page *sp)
 		mmu_stat_add(&j->mmu->stats.recovered[MMU_TREE_NESTED][j->level - 2], 1);
 		env_trace(MMU_EV_recover, j->gfn.v, leaf, (u64)j->level, MMU_TREE_NESTED);
 	}
-	spte_drop_leaves(j->mmu, sp);
+	spte_drop_leaves(j->mmu, sp); /* of any level; and no log is on */
 	shadow_page_zap(j->mmu, sp, j->b);
 }
 

@@ -93,7 +93,7 @@ const void *shadow_page_table(struct mmu *mmu, const struct shadow_page *sp);
 void spte_fill_nested(struct mmu *mmu, struct shadow_page *child, u64 spte, struct rmap_head *heads,
 		      bool unused, struct mmu_caches *c, int keep);
 /*
- * @sp, which is direct, holds leaves only, and no entry leads to it any more, is about to be freed
+ * @sp, which holds leaves only, and to which no entry leads any more, is about to be freed
  * after a flush: takes its entries out of the rmaps and the statistics, and leaves the table as it
  * is. Not where a log wants to know what the processor still notes in it.
  */

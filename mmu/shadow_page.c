@@ -180,6 +180,16 @@ static void zap_unlink_parents(struct mmu *mmu, struct shadow_page *sp, struct f
 	}
 }
 
+/* Does a log want to know what the processor still notes in the leaves that go away? */
+static bool zap_is_logged(const struct mmu *mmu)
+{
+	bool logged = false;
+
+	for (int i = 0; i < mmu->nr_slots; i++)
+		logged |= mmu->slots[i].dirty_bitmap != NULL;
+	return logged && mmu->cfg.dirty == DIRTY_DBIT;
+}
+
 static void zap_run(struct mmu *mmu, struct list_head *work, struct flush_batch *b)
 {
 	while (!list_empty(work)) {
@@ -187,6 +197,8 @@ static void zap_run(struct mmu *mmu, struct list_head *work, struct flush_batch 
 
 		list_del(&sp->hash_link);
 		zap_unlink_parents(mmu, sp, b);
+		if (sp->present && sp->role.level == PG_LEVEL_4K && !zap_is_logged(mmu))
+			spte_drop_leaves(mmu, sp);
 		for (int i = 0; i < TABLE_ENTRIES && sp->present; i++) {
 			if (spte_present(mmu, sp->spt[i]))
 				zap_entry(mmu, sp, i, work, b);

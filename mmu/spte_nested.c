@@ -159,11 +159,28 @@ static int drop_direct(struct mmu *mmu, struct shadow_page *sp)
 	return n;
 }
 
+/* Those of a table of L1's. */
+static int drop_shadowed(struct mmu *mmu, struct shadow_page *sp)
+{
+	int n = 0;
+
+	for (int i = 0; i < TABLE_ENTRIES; i++) {
+		gfn_t gfn = shadow_page_gfn(sp, i);
+
+		if (!spte_present(mmu, sp->spt[i]))
+			continue;
+		n++;
+		rmap_remove(mmu, rmap_get(memslot_find(mmu, gfn), gfn, sp->role.level),
+			    &sp->spt[i]);
+	}
+	return n;
+}
+
 void spte_drop_leaves(struct mmu *mmu, struct shadow_page *sp)
 {
-	int n = drop_direct(mmu, sp);
+	int n = sp->role.direct ? drop_direct(mmu, sp) : drop_shadowed(mmu, sp);
 
-	debug_assert(rwlock_held_write(&mmu->lock) && sp->role.direct && n == sp->present);
+	debug_assert(rwlock_held_write(&mmu->lock) && n == sp->present);
 	mmu_stat_add(&mmu->stats.pages[MMU_TREE_NESTED][sp->role.level - 1], -n);
 	sp->present = 0;
 }
