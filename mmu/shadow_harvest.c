@@ -41,10 +41,8 @@ static bool page_is_warm(struct mmu *mmu, struct shadow_page *sp, struct flush_b
 {
 	bool was_cold = sp->cold, used;
 
-	if (rmap_count(&sp->parents) > PARENTS_MAX) {
-		sp->cold = false;
+	if (rmap_count(&sp->parents) > PARENTS_MAX)
 		return true;
-	}
 	used = take_accessed(mmu, sp, b);
 	sp->cold = !used;
 	return used || !was_cold;

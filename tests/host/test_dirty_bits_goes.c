@@ -114,6 +114,51 @@ static void test_l1_write_protects(void **state)
 	dirty_log_disable(&v.mmu, v.slot);
 }
 
+/*
+ * L1 takes W and gives X. The fault that X takes makes the leaf anew, and nothing but W would give
+ * it a D.
+ */
+static void test_leaf_made_anew(void **state)
+{
+	(void)state;
+	nv_map(&v, PAGE_SIZE, 0x11, 1, L1_RW);
+	assert_int_equal(nv_write(&v, PAGE_SIZE, 1), FAULT_FIXED);
+	enable();
+	write_at(PAGE_SIZE);
+	nv_map(&v, PAGE_SIZE, 0x11, 1, L1_RO | L1_A | L1_D);
+	nv_sync(&v);
+	assert_true(leaf_dirty(PAGE_SIZE));
+	assert_int_equal(nv_fetch(&v, PAGE_SIZE), FAULT_FIXED);
+	sync_and_expect(0x11);
+	dirty_log_disable(&v.mmu, v.slot);
+}
+
+/* One leaf follows another at once. D belongs to the gfn of the old one. */
+static void test_leaf_follows_leaf(void **state)
+{
+	struct flush_batch b = FLUSH_BATCH_INIT;
+	struct spte_pos pos;
+	struct shadow_page *sp;
+
+	(void)state;
+	begin_written();
+	sp = nv_sp(&v, PAGE_SIZE, 1);
+	assert_int_equal(mmu_caches_fill(&v.mmu, &v.n.caches, 0, 0, 0, 4), 0);
+	nv_lock(&v);
+	pos = shadow_pos(&v.mmu, sp, 1);
+	pos.gfn.v = 0x30;
+	spte_set(&pos, spte_make_leaf(&v.mmu, memslot_hpa(v.slot, pos.gfn, NULL), 1, ACC_ALL),
+		 &v.n.caches, &b);
+	shadow_page_note(sp, 1, pos.gfn, ACC_ALL);
+	nv_unlock(&v, &b);
+	expect(0x11);
+	nv_lock(&v);
+	shadow_zap_all(&v.mmu, &b);
+	nv_unlock(&v, &b);
+	expect(0x30);
+	dirty_log_disable(&v.mmu, v.slot);
+}
+
 /* Not logged: whatever goes, nothing is marked, and nothing crashes. */
 static void test_nothing_is_logged(void **state)
 {
@@ -134,9 +179,12 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(test_l1_unmaps),	 T(test_l1_maps_another_page), T(test_l1_unmaps_the_table),
-		T(test_recycled),	 T(test_all_is_zapped),	       T(test_range_is_zapped),
-		T(test_page_is_tracked), T(test_l1_write_protects),    T(test_nothing_is_logged),
+		T(test_l1_unmaps),	     T(test_l1_maps_another_page),
+		T(test_l1_unmaps_the_table), T(test_recycled),
+		T(test_all_is_zapped),	     T(test_range_is_zapped),
+		T(test_page_is_tracked),     T(test_l1_write_protects),
+		T(test_leaf_made_anew),	     T(test_leaf_follows_leaf),
+		T(test_nothing_is_logged),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -189,6 +189,35 @@ static void test_used_while_it_is_judged(void **state)
 	vm_end();
 }
 
+/* The entry is judged cold, and then, before its leaves are looked at, somebody comes and writes.
+ */
+static void write_after(u64 *p, u64 old, u64 new)
+{
+	(void)old;
+	if (p != raced || !(new &SPTE_COLD))
+		return;
+	env_on_change = NULL;
+	write_page(PAGES_2M + 9, 1);
+}
+
+static void test_written_when_it_is_judged(void **state)
+{
+	(void)state;
+	start();
+	scan();
+	raced = entry_above(PAGES_2M, 2);
+	env_on_change = write_after;
+	/* D is taken, so who has it cached must forget it, although no A was cleared. */
+	scan();
+	assert_null(env_on_change);
+	expect(PAGES_2M + 9);
+	write_page(PAGES_2M + 9, 2);
+	scan();
+	expect(PAGES_2M + 9);
+	cool();
+	vm_end();
+}
+
 /* The lock is dropped within a scan: what was judged before is not judged again on the way back. */
 static u64 rests, rest_at;
 static void on_rest(void)
@@ -367,6 +396,7 @@ int main(void)
 		cmocka_unit_test(test_written_before_the_flush_higher_up),
 		cmocka_unit_test(test_clearing_a_owes_a_flush),
 		cmocka_unit_test(test_used_while_it_is_judged),
+		cmocka_unit_test(test_written_when_it_is_judged),
 		cmocka_unit_test(test_lock_dropped_within_a_scan),
 		cmocka_unit_test(test_tables_come_within_a_scan),
 		cmocka_unit_test(test_dirty_from_before),

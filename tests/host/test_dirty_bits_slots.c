@@ -68,6 +68,31 @@ static void test_slots_side_by_side(void **state)
 	vm_end();
 }
 
+/* Far from each other, in either order. */
+static void test_slots_far_apart(void **state)
+{
+	(void)state;
+	for (u64 first = 0; first < 2; first++) {
+		struct memslot *s[2];
+
+		s[0] = vm(&dbit, first * 3 * PAGES_1G, 100, 1);
+		s[1] = env_slot(&mmu, 1, (1 - first) * 3 * PAGES_1G, 100, 0, 1);
+		for (int i = 0; i < 2; i++) {
+			slot = s[i];
+			read_page(7);
+			enable(DIRTY_PROTECT_ALL);
+			write_page(7, 1);
+		}
+		dirty_log_sync(&mmu);
+		for (int i = 0; i < 2; i++) {
+			slot = s[i];
+			assert_int_equal(read_all(), 1);
+			assert_int_equal(out[0], BIT(7));
+		}
+		vm_end();
+	}
+}
+
 /* Every mask of a few bits, against the same done one by one. */
 static void test_mark_masked(void **state)
 {
@@ -181,6 +206,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_slots_of_any_alignment),
 		cmocka_unit_test(test_slots_side_by_side),
+		cmocka_unit_test(test_slots_far_apart),
 		cmocka_unit_test(test_mark_masked),
 		cmocka_unit_test(test_leaf_goes),
 		cmocka_unit_test(test_written_as_it_goes),

@@ -121,8 +121,6 @@ MUTANTS = [
            "spte_clear_bits(&pos, accessed, b); any = sptep == rmap_single(&sp->parents);", NESTED),
     mutant("cold-page-although-a-way-went", "mmu/spte.c",
            "spte_child(pos->mmu, c->old)->cold = false;", ";", NESTED),
-    mutant("cold-page-from-before-many-ways", "mmu/shadow_harvest.c",
-           "sp->cold = false; return true;", "return true;", NESTED),
     mutant("many-ways-are-all-looked-at", "mmu/shadow_harvest.c", "#define PARENTS_MAX 16",
            "#define PARENTS_MAX 1000000", NESTED),
     mutant("nested-rest-before-the-flush", "mmu/shadow_harvest.c",
