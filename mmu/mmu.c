@@ -7,6 +7,9 @@
 #include "mmu/split.h"
 #include "mmu/tdp_mmu.h"
 
+/* Some 10 us for each page: 512 entries are looked at, and each may have an rmap. */
+#define SHADOW_STEP 32
+
 static bool config_valid(const struct mmu_config *cfg)
 {
 	return cfg->fmt && cfg->fmt->entry_size == 8 && cfg->fmt->levels >= 4 &&
@@ -24,6 +27,8 @@ int mmu_init(struct mmu *mmu, const struct mmu_config *cfg, void *owner)
 	list_init(&mmu->shadow_lru);
 	list_init(&mmu->shadow_leaf_pages);
 	list_init(&mmu->shadow_unsync);
+	list_init(&mmu->shadow_zapped);
+	mmu->shadow_step = SHADOW_STEP;
 	list_init(&mmu->nx_splits);
 	return tdp_init(mmu);
 }
@@ -53,6 +58,8 @@ static int report_leaks(const struct mmu *mmu)
 	leaks += report_leak("shadow pages on the recency list", !list_empty(&mmu->shadow_lru));
 	leaks += report_leak("last-level shadow pages", !list_empty(&mmu->shadow_leaf_pages));
 	leaks += report_leak("shadow pages out of sync", !list_empty(&mmu->shadow_unsync));
+	leaks += report_leak("shadow pages out of sync by count", mmu->nr_unsync);
+	leaks += report_leak("shadow pages not emptied", !list_empty(&mmu->shadow_zapped));
 	for (u64 i = 0; i < mmu->shadow_buckets; i++)
 		leaks += report_leak("shadow pages in the hash", !list_empty(&mmu->shadow_hash[i]));
 	return leaks;

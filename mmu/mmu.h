@@ -81,6 +81,10 @@ struct mmu {
 	struct list_head shadow_lru;   /* all that count against the limit, coldest first */
 	struct list_head shadow_leaf_pages; /* all of level 1, the newest first */
 	struct list_head shadow_unsync; /* level-1 pages that L1 has written since the last sync */
+	u64 nr_unsync;			/* their number */
+	struct list_head
+		shadow_zapped; /* invalid, with nothing that leads to them, not empty yet */
+	u32 shadow_step; /* so many pages are synced or emptied before others may have the lock */
 	u64 max_shadow_pages;
 	bool nested_used; /* rmaps are allocated; slots_lock + mmu_lock to change */
 

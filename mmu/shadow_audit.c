@@ -115,6 +115,7 @@ static void audit_table(struct mmu *mmu, struct audit *a, struct shadow_page *sp
 		return;
 	}
 	role = page_role_child(sp->role, shadow_page_access(sp, i), child->role.direct, (u32)i);
+	role.invalid = 0; /* a zapped page may lead to one that others lead to as well */
 	if (child->role.word != role.word)
 		audit_fail(a, "nested: role %x under entry %d of table %llx, expected %x",
 			   child->role.word, i, g, role.word);
@@ -160,13 +161,10 @@ static void audit_parents(struct mmu *mmu, struct audit *a, struct shadow_page *
 }
 
 /* Returns the number of present entries, each of which must stand in one list. */
-static u64 audit_page(struct mmu *mmu, struct audit *a, struct shadow_page *sp)
+static u64 audit_entries(struct mmu *mmu, struct audit *a, struct shadow_page *sp)
 {
 	int present = 0;
 
-	a->shadow_pages++;
-	audit_state(mmu, a, sp);
-	audit_parents(mmu, a, sp);
 	for (int i = 0; i < TABLE_ENTRIES; i++) {
 		if (!spte_present(mmu, sp->spt[i]))
 			continue;
@@ -181,6 +179,24 @@ static u64 audit_page(struct mmu *mmu, struct audit *a, struct shadow_page *sp)
 		audit_fail(a, "nested: table %llx has %d entries, says %d",
 			   (unsigned long long)sp->gfn.v, present, sp->present);
 	return (u64)present;
+}
+
+static u64 audit_page(struct mmu *mmu, struct audit *a, struct shadow_page *sp)
+{
+	a->shadow_pages++;
+	audit_state(mmu, a, sp);
+	audit_parents(mmu, a, sp);
+	return audit_entries(mmu, a, sp);
+}
+
+/* A page that waits to be emptied: nobody may reach it, what it maps is in the books as before. */
+static u64 audit_zapped(struct mmu *mmu, struct audit *a, struct shadow_page *sp)
+{
+	if (!sp->role.invalid || sp->root_count || sp->parents.val || sp->tracked || sp->unsync ||
+	    !list_empty(&sp->lru_link))
+		audit_fail(a, "nested: page of gfn %llx is zapped, but still in use",
+			   (unsigned long long)sp->gfn.v);
+	return audit_entries(mmu, a, sp);
 }
 
 /* Each SPTE in @head is a leaf of @level that maps @gfn. */
@@ -293,11 +309,10 @@ static void audit_counts(struct mmu *mmu, struct audit *a, u64 entries)
 
 void shadow_audit(struct mmu *mmu, struct audit *a)
 {
+	struct shadow_page *sp;
 	u64 entries = 0;
 
 	for (u64 i = 0; i < mmu->shadow_buckets; i++) {
-		struct shadow_page *sp;
-
 		list_for_each_entry(sp, &mmu->shadow_hash[i], hash_link) entries +=
 			audit_page(mmu, a, sp);
 	}
@@ -310,5 +325,6 @@ void shadow_audit(struct mmu *mmu, struct audit *a)
 		if (mmu->nested_used)
 			audit_slot_rmaps(mmu, a, slot);
 	}
+	list_for_each_entry(sp, &mmu->shadow_zapped, hash_link) entries += audit_zapped(mmu, a, sp);
 	audit_counts(mmu, a, entries);
 }

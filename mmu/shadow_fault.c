@@ -60,6 +60,7 @@ static gfn_t gfn_at(gfn_t gfn, int level)
 /* Leads the entry at @pos to @child, which may be linked elsewhere too. */
 static void link_child(struct fetch *f, const struct spte_pos *pos, struct shadow_page *child)
 {
+	shadow_limit_parents(f->mmu, child, &f->b);
 	spte_set(pos, spte_make_table(f->mmu, child->spt), &f->n->caches, &f->b);
 }
 
@@ -198,6 +199,8 @@ static void fetch_leaf(struct fetch *f, int level)
 		shadow_drop_entry(f->mmu, sp, index, &f->b);
 		old = 0;
 	}
+	if (!same)
+		shadow_limit_aliases(f->mmu, rmap_get(f->slot, gfn, level), &f->b);
 	/* What was granted before is not taken back. */
 	withheld = dirty_log_withheld(f->mmu, f->slot, f->access & ACC_WRITE) & ~old;
 	access = leaf_access(f, level, withheld);
@@ -239,10 +242,7 @@ static bool fetch(struct fetch *f)
 	return true;
 }
 
-/*
- * Makes room for what the path lacks. What it has becomes warm first, or it would be recycled for
- * itself. The path may exceed the limit, where all else are roots in use.
- */
+/* Makes room for what the path lacks. */
 static void fetch_make_room(struct fetch *f)
 {
 	struct shadow_page *path[PT_MAX_LEVEL + 1], *sp = f->n->root;
@@ -257,8 +257,7 @@ static void fetch_make_room(struct fetch *f)
 			break;
 		sp = spte_child(f->mmu, spte);
 	}
-	shadow_path_touch(f->mmu, path, level, top);
-	(void)!shadow_make_room(f->mmu, (u64)(level - PG_LEVEL_4K), &f->b);
+	shadow_path_make_room(f->mmu, path, level, top, &f->b);
 }
 
 static int fault_reflect(struct mmu *mmu, ngpa_t addr, u64 error, struct nested_fault *out)

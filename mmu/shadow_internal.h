@@ -56,6 +56,12 @@ struct list_head *shadow_hash_bucket(struct mmu *mmu, gfn_t gfn);
 /* Notes what entry @index of @sp is to be made from; nothing to note when @sp is direct. */
 void shadow_page_note(struct shadow_page *sp, int index, gfn_t gfn, u32 access);
 
+/* Offers mmu_lock to others, flushes paid: true when it was dropped, and anything may be new. */
+bool shadow_rest(struct mmu *mmu, struct flush_batch *b);
+/* Empties some of the pages that are zapped and wait for it. */
+void shadow_zap_some(struct mmu *mmu, struct flush_batch *b);
+/* Makes each entry empty that leads to @sp. */
+void shadow_unlink_parents(struct mmu *mmu, struct shadow_page *sp, struct flush_batch *b);
 /* Makes entry @index empty; a child that loses its last parent is zapped. */
 void shadow_drop_entry(struct mmu *mmu, struct shadow_page *sp, int index, struct flush_batch *b);
 /* The same for the entry at @sptep. */
@@ -64,6 +70,18 @@ void shadow_drop_spte(struct mmu *mmu, u64 *sptep, struct flush_batch *b);
 void shadow_page_free(struct mmu *mmu, struct shadow_page *sp, struct flush_batch *b);
 /* Moves the pages path[bottom] to path[top], by level, to the warm end of the recency list. */
 void shadow_path_touch(struct mmu *mmu, struct shadow_page *const *path, int bottom, int top);
+/*
+ * The same, and makes room for what the path lacks below @bottom: not out of the path, whose other
+ * pages would be missing then.
+ */
+void shadow_path_make_room(struct mmu *mmu, struct shadow_page *const *path, int bottom, int top,
+			   struct flush_batch *b);
+/*
+ * One more leaf is to be added to @head, or one more way to @sp: what is there goes when it is very
+ * much.
+ */
+void shadow_limit_aliases(struct mmu *mmu, struct rmap_head *head, struct flush_batch *b);
+void shadow_limit_parents(struct mmu *mmu, struct shadow_page *sp, struct flush_batch *b);
 /* How many more shadow pages the limit allows. */
 u64 shadow_pages_available(const struct mmu *mmu);
 
@@ -72,6 +90,8 @@ void shadow_track_page(struct mmu *mmu, struct shadow_page *sp, struct flush_bat
 void shadow_untrack_page(struct mmu *mmu, struct shadow_page *sp);
 /* True when writes to @gfn must be caught. */
 bool shadow_gfn_tracked(const struct memslot *slot, gfn_t gfn);
+/* @sp is out of sync no more, for whatever reason. */
+void shadow_unsync_end(struct mmu *mmu, struct shadow_page *sp);
 /* Brings @sp, which is unsync, back into sync. Pays what is owed. */
 void shadow_sync_page(struct mmu *mmu, struct shadow_page *sp, struct flush_batch *b);
 /*

@@ -76,12 +76,18 @@ static void root_put(struct mmu *mmu, struct nested_mmu *n, struct flush_batch *
 	if (!root)
 		return;
 	assert(root->root_count > 0);
-	if (--root->root_count == 0 && root->role.invalid)
+	if (--root->root_count)
+		return;
+	if (root->role.invalid)
 		shadow_page_free(mmu, root, b);
+	else
+		list_move_tail(&root->lru_link, &mmu->shadow_lru); /* it was in use until now */
 }
 
 void nested_mmu_refresh(struct mmu *mmu, struct nested_mmu *n, struct flush_batch *b)
 {
+	/* Who makes pages empties as many that are zapped: they do not become more and more. */
+	shadow_zap_some(mmu, b);
 	if (n->root && !n->root->role.invalid)
 		return;
 	root_put(mmu, n, b);

@@ -80,8 +80,16 @@ bool shadow_track_fault(struct mmu *mmu, struct memslot *slot, gfn_t gfn, struct
  */
 void shadow_write_entries(struct mmu *mmu, struct memslot *slot, gpa_t gpa, u32 len,
 			  struct flush_batch *b);
-/* Compares all that is out of sync; only what differs is dropped. */
+/*
+ * Compares all that is out of sync now; only what differs is dropped. As L1 decides how much that
+ * is, this and the next two may drop mmu_lock and take it again.
+ */
 void shadow_sync_all(struct mmu *mmu, struct flush_batch *b);
+/*
+ * Waits until no shadow page is zapped but not empty yet. What was written through one is in the
+ * dirty log then, if a tracker reads that from the entries.
+ */
+void shadow_zap_wait(struct mmu *mmu, struct flush_batch *b);
 /* Zaps every shadow page. */
 void shadow_zap_all(struct mmu *mmu, struct flush_batch *b);
 /* Removes W from each SPTE of the nested tree that maps @gfn at 4K, or a huge page over it. */

@@ -48,6 +48,7 @@ struct shadow_page {
 	bool unsync;
 	bool cold;		  /* not used between the last two scans for dirty bits */
 	bool tracked;		  /* its gfn's write_track is raised on its behalf */
+	bool spared;		  /* room is being made for what a fault builds below it */
 	u32 root_count;		  /* vCPUs that have it loaded as root: not freed while > 0 */
 	u16 present;		  /* entries present */
 	u32 writes;		  /* to L1's table, caught since a fault last went through here */
@@ -101,8 +102,9 @@ struct shadow_page *shadow_page_get(struct mmu *mmu, gfn_t gfn, union page_role 
 /* The existing one or NULL. mmu_lock. */
 struct shadow_page *shadow_page_find(struct mmu *mmu, gfn_t gfn, union page_role role);
 /*
- * Unlinks @sp from its parents, drops its entries (children that lose their last parent go too),
- * and frees it through @b, or marks it invalid while it is a root in use. mmu_lock (write).
+ * Unlinks @sp from its parents, drops its entries (children that lose their last parent are zapped
+ * too, but may have to wait for it: mmu.shadow_zapped), and frees it through @b, or marks it
+ * invalid while it is a root in use. mmu_lock (write).
  */
 void shadow_page_zap(struct mmu *mmu, struct shadow_page *sp, struct flush_batch *b);
 /*

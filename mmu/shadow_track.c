@@ -58,8 +58,16 @@ static void shadow_page_unsync(struct mmu *mmu, struct shadow_page *sp)
 	shadow_untrack_page(mmu, sp);
 	sp->unsync = true;
 	list_add_tail(&sp->unsync_link, &mmu->shadow_unsync);
+	mmu->nr_unsync++;
 	mmu_stat_add(&mmu->stats.mmu_unsync, 1);
 	env_trace(MMU_EV_unsync, sp->gfn.v, sp->role.word, 0, 0);
+}
+
+void shadow_unsync_end(struct mmu *mmu, struct shadow_page *sp)
+{
+	sp->unsync = false;
+	list_del(&sp->unsync_link);
+	mmu->nr_unsync--;
 }
 
 /* A page that still catches writes to @gfn. Zapping one may take others along, so: one at a time.
@@ -177,8 +185,7 @@ static void sync_compare(struct mmu *mmu, struct shadow_page *sp, struct flush_b
 static void sync_begin(struct mmu *mmu, struct shadow_page *sp, struct flush_batch *b)
 {
 	assert(sp->unsync && sp->role.level == PG_LEVEL_4K);
-	sp->unsync = false;
-	list_del(&sp->unsync_link);
+	shadow_unsync_end(mmu, sp);
 	shadow_track_page(mmu, sp, b);
 }
 
@@ -193,16 +200,14 @@ void shadow_sync_page(struct mmu *mmu, struct shadow_page *sp, struct flush_batc
 	sync_compare(mmu, sp, b);
 }
 
-void shadow_sync_all(struct mmu *mmu, struct flush_batch *b)
+/* The first @n of those that are out of sync: one flush for all of them. */
+static void sync_batch(struct mmu *mmu, u64 n, struct flush_batch *b)
 {
 	struct shadow_page *sp, *next;
 	LIST_HEAD(pages);
 
-	debug_assert(rwlock_held_write(&mmu->lock));
-	if (list_empty(&mmu->shadow_unsync))
-		return;
-	list_for_each_entry_safe(sp, next, &mmu->shadow_unsync, unsync_link)
-	{
+	for (; n && !list_empty(&mmu->shadow_unsync); n--) {
+		sp = list_first_entry(&mmu->shadow_unsync, struct shadow_page, unsync_link);
 		sync_begin(mmu, sp, b);
 		list_add_tail(&sp->unsync_link, &pages);
 	}
@@ -212,5 +217,22 @@ void shadow_sync_all(struct mmu *mmu, struct flush_batch *b)
 	{
 		list_del(&sp->unsync_link);
 		sync_compare(mmu, sp, b);
+	}
+}
+
+void shadow_sync_all(struct mmu *mmu, struct flush_batch *b)
+{
+	/*
+	 * What goes out of sync while the lock is dropped comes last: after so many, all that were
+	 * there at first have been compared, by us or by another vCPU.
+	 */
+	u64 left = mmu->nr_unsync, n;
+
+	debug_assert(rwlock_held_write(&mmu->lock));
+	for (; left; left -= n) {
+		n = MIN(left, (u64)mmu->shadow_step);
+		sync_batch(mmu, n, b);
+		if (left > n)
+			shadow_rest(mmu, b);
 	}
 }

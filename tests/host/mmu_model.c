@@ -212,6 +212,8 @@ static void make_vm(u8 b, u8 b2)
 	if (cfg.max_leaf_level == 1 && !(b & 0x80))
 		cfg.max_leaf_level = PG_LEVEL_1G;
 	nv_start(&m.v, RAM_PAGES, PG_LEVEL_2M, &cfg);
+	if (b & 1)
+		m.v.mmu.shadow_step = 1;
 	slot = env_slot(&m.v.mmu, 1, ROM_GFN, ROM_PAGES, MEMSLOT_READONLY, PG_LEVEL_2M);
 	check(slot);
 	m.ram = nv_va(&m.v, 0);
