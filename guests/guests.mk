@@ -39,6 +39,7 @@ GUEST_HOSTILE := $(sort $(basename $(notdir $(wildcard guests/hostile*.c guests/
 
 # The same with 32-bit code, for nested tables of the older formats.
 GUEST32_COMMON := boot32 isr svm_enter32 cpu guest options npt paging32 svm arith64
+GUEST_MODES    := $(sort $(basename $(notdir $(wildcard guests/modes*.c guests/modes*.S))))
 GUEST32_L2     := l2_start32 isr l2 l2_checks l2_workload cpu history arith64
 
 guest_objs = $(patsubst %,$(O)/guests/obj/%.o,$(1) $(addprefix lib_,$(GUEST_LIB)))
@@ -101,6 +102,9 @@ $(O)/guests/l1-la57.elf64: $(call guest_objs,boot57 $(filter-out boot,$(GUEST_CO
 $(O)/guests/l1-32.elf: $(call guest32_objs,$(GUEST32_COMMON) $(GUEST_L1)) guests/guest.ld
 	$(Q)$(LD) $(GUEST32_LDFLAGS) -T guests/guest.ld -o $@ $(filter %.o,$^)
 
+$(O)/guests/modes.elf: $(call guest32_objs,$(GUEST32_COMMON) $(GUEST_MODES)) guests/guest.ld
+	$(Q)$(LD) $(GUEST32_LDFLAGS) -T guests/guest.ld -o $@ $(filter %.o,$^)
+
 $(O)/guests/hostile.elf64: $(call guest_objs,$(GUEST_COMMON) $(GUEST_HOSTILE)) guests/guest.ld
 	$(Q)$(LD) $(GUEST_LDFLAGS) -T guests/guest.ld -o $@ $(filter %.o,$^)
 
@@ -111,7 +115,7 @@ $(O)/guests/plain.elf64: $(call guest_objs,$(GUEST_PLAIN)) guests/guest.ld
 $(O)/guests/%.elf: $(O)/guests/%.elf64
 	$(Q)$(OBJCOPY) -O elf32-i386 $< $@
 
-GUEST_ELVES := $(patsubst %,$(O)/guests/%.elf,l1 l1-la57 l1-32 hostile plain)
+GUEST_ELVES := $(patsubst %,$(O)/guests/%.elf,l1 l1-la57 l1-32 hostile modes plain)
 guests-all: $(GUEST_ELVES)
 GUESTS += $(GUEST_ELVES)
 

@@ -43,3 +43,14 @@ TESTS += [
     Test("npt-5-level-missing", l1=LA57, cpu="max,+svm,-la57", cmdline="migrate=off", status=1,
          expect=[r"^\[L1\] L1: FAILED: this processor has no paging of 5 levels"]),
 ]
+
+# --- what L1 sees of its tables: bits, errors, edits; in one mode after the other ---
+
+TESTS.append(Test(
+    "npt-modes", l1="guests/modes.elf", cmdline="mem=512M migrate=off audit=on",
+    expect=[r"^\[L1\] MODES %s: [1-9]\d* checks, 0 failed" % mode
+            for mode in ("32", "pse", "pae", "4-level", "5-level")] +
+    [r"^\[L1\] MODES: [1-9]\d* checks, 0 failed"],
+    reject=[r"^\[L1\] MODES .*FAILED:"], timeout=60,
+    result={"leaks": 0, "audit.errors": 0, "audit.runs": at_least(1), "stats.pf_emulate": at_least(500),
+            "stats.nested_pf_reflected": at_least(200)}))

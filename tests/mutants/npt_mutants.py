@@ -41,3 +41,28 @@ MUTANTS = [
     mutant("fetch-shows-never", "mmu/pt_format.h", "return mode->nx || mode->fmt->exec;",
            "return mode->fmt->exec;", FORMATS + " " + WALK),
 ]
+
+# What only a machine shows: L1's mode at VMRUN, and whose access a fault was.
+MODES = "npt-modes"
+MUTANTS += [
+    mutant("vmrun-in-another-pse", "svm/nested_enter.c", "n->mode.pse == mode->pse", "true", MODES,
+           kind="machine"),
+    mutant("vmrun-in-another-nxe", "svm/nested_enter.c", "n->mode.nx == mode->nx", "true", MODES,
+           kind="machine"),
+    mutant("vmrun-pae-root-as-a-page", "svm/nested_enter.c",
+           "mode.fmt->id == PT_FMT_PAE ? 0x1f : PAGE_SIZE - 1", "PAGE_SIZE - 1", MODES,
+           kind="machine"),
+    mutant("npf-without-its-stage", "svm/nested_exit.c", "fault->error | stage", "fault->error | (stage & 0)",
+           MODES, kind="machine"),
+    mutant("npf-of-tables-as-final", "svm/nested_exit.c",
+           "exit->fault.error & (NPF_FINAL | NPF_PT)", "exit ? NPF_FINAL : 0", MODES, kind="machine"),
+    mutant("modes-without-pse", "svm/paging.c", ".pse = s->cr4 & CR4_PSE,", ".pse = true,", MODES,
+           kind="machine"),
+    mutant("modes-without-nxe", "svm/paging.c", ".nx = s->efer & EFER_NXE && s->cr4 & CR4_PAE,",
+           ".nx = s->cr4 & CR4_PAE,", MODES, kind="machine"),
+    mutant("modes-without-quadrant", "mmu/shadow_page.c",
+           "role.quadrant = index & (role.level == 2 ? 3 : 1);", "role.quadrant = index & 0;",
+           MODES, kind="machine"),
+    mutant("modes-without-pdpt", "mmu/shadow_mmu.c", "n->root_gpa.v >> 5 & 0x7f : 0", "0 : 0",
+           MODES, kind="machine"),
+]
