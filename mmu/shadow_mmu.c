@@ -112,6 +112,7 @@ int nested_mmu_load(struct mmu *mmu, struct nested_mmu *n, const struct pt_mode 
 		return r;
 	rwlock_write_lock(&mmu->lock);
 	n->mmu = mmu;
+	n->deeper = mode->fmt->levels > mmu->cfg.fmt->levels;
 	n->mode = *mode;
 	n->root_gpa = root_gpa;
 	if (sync)
@@ -145,7 +146,7 @@ hpa_t nested_mmu_root(const struct nested_mmu *n)
 {
 	u64 first;
 
-	if (n->root->role.level <= n->mmu->cfg.fmt->levels)
+	if (likely(!n->deeper))
 		return env_hpa(n->root->spt);
 	first = READ_ONCE(n->root->spt[0]);
 	return spte_present(n->mmu, first) ? spte_hpa(n->mmu, first) : env_hpa(no_table);

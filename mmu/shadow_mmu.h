@@ -11,6 +11,7 @@
 /* One vCPU's view of the nested tree. Owned by the vCPU's task. */
 struct nested_mmu {
 	const struct mmu *mmu;	  /* whose tree it is, once a root is loaded */
+	bool deeper;		  /* L1's tables have a level more than the processor's */
 	struct pt_mode mode;	  /* how L1's tables are to be read */
 	gpa_t root_gpa;		  /* nCR3 or the EPT pointer's address */
 	struct shadow_page *root; /* NULL: none loaded; else root_count is held */

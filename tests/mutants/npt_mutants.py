@@ -30,7 +30,7 @@ MUTANTS = [
            "GENMASK(8, 6)", WALK),
     # Five levels of L1's over four of the processor's.
     mutant("root-has-a-level-too-many", "mmu/shadow_mmu.c",
-           "if (n->root->role.level <= n->mmu->cfg.fmt->levels)", "if (n->root)", FORMATS),
+           "if (likely(!n->deeper))", "if (n->root)", FORMATS),
     mutant("root-level-is-the-processors", "mmu/shadow_internal.h",
            "MAX(mmu->cfg.fmt->levels, pt_formats[fmt].levels)", "mmu->cfg.fmt->levels", FORMATS),
     mutant("root-level-is-l1s", "mmu/shadow_internal.h",
