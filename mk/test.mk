@@ -15,9 +15,16 @@ host_compile = $(Q)mkdir -p $(@D) && \
 	       $(HOSTCC) $(CPPFLAGS) $(EXT_FLAGS) $(HOST_CFLAGS) -c -o $@ $<
 host_link    = $(Q)$(HOSTCC) $(HOST_CFLAGS) -o $@ $^ -lpthread
 
+HOST_PLAIN_CFLAGS := -std=gnu17 -g -Wall -Wextra -Werror -Wno-comment -Wno-override-init
+
+host_plain_compile = $(Q)mkdir -p $(@D) && \
+	       $(HOSTCC) $(CPPFLAGS) $(EXT_FLAGS) $(HOST_PLAIN_CFLAGS) -c -o $@ $<
+host_plain_link    = $(Q)$(HOSTCC) -o $@ $^ -lpthread
+
 $(O)/host/flags: FORCE
 	@mkdir -p $(@D)
-	@echo '$(HOSTCC) $(HOST_CFLAGS)' | cmp -s - $@ || echo '$(HOSTCC) $(HOST_CFLAGS)' > $@
+	@echo '$(HOSTCC) $(HOST_CFLAGS) $(HOST_PLAIN_CFLAGS)' | cmp -s - $@ || \
+		echo '$(HOSTCC) $(HOST_CFLAGS) $(HOST_PLAIN_CFLAGS)' > $@
 
 $(O)/host/%.o: %.c $(O)/host/flags | $(EXT_HEADERS)
 	$(say) HOSTCC $<
@@ -32,7 +39,7 @@ $(O)/host/tests.mk: FORCE
 include $(O)/host/tests.mk
 endif
 
-.PHONY: host-tests test test-host test-machine fuzz deps
+.PHONY: host-tests test test-host test-machine fuzz scale deps
 host-tests: $(HOST_BINARIES)
 
 SUITE = $(PYTHON) tests/run/suite --build $(O) --filter '$(T)'
@@ -52,6 +59,12 @@ test-host: ## run the unit tests and, for a while, the fuzzers
 test-machine: ## run the tests that boot an emulator
 	@scripts/deps test
 	@+$(SUITE) machine
+
+SCALE_GIB ?= 1 16 256 1024
+scale: ## run the MMU's test of large VMs: up to 1 TiB, for which it takes 7 GiB of memory
+	@scripts/deps test
+	+$(Q)$(MAKE) --no-print-directory $(O)/host/test_scale
+	$(Q)SCALE_GIB='$(SCALE_GIB)' $(O)/host/test_scale
 
 fuzz: ## run each fuzzer for FUZZ_TIME= seconds
 	@scripts/deps test

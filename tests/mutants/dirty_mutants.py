@@ -94,6 +94,9 @@ MUTANTS = [
            "tracker->arm_range(mmu, slot, gfn, next, b);",
            "if (mmu->stats.pages[MMU_TREE_TDP][1] || mmu->stats.pages[MMU_TREE_NESTED][1]) "
            "\\g<0>", BOTH),
+    mutant("log-on-protects-all-again-for-each-page", "mmu/split.c",
+           "tracker->arm_range(mmu, slot, gfn, next, b);",
+           "tracker->arm_range(mmu, slot, start, next, b);", "test_scale"),
     mutant("log-on-protects-after-the-split", "mmu/split.c",
            "tracker->arm_range(mmu, slot, gfn, next, b); "
            "err = eager ? split_level(mmu, slot, PG_LEVEL_2M, gfn, next, b) : 0;",

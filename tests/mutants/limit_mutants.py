@@ -11,6 +11,8 @@ MUTANTS = [
            "u64 mixed = gfn.v * 0x9e3779b97f4a7c15ull;", "u64 mixed = gfn.v;", HASH),
     mutant("hash-of-one-size", "mmu/shadow_hash.c", "while (n < pages && n < BUCKETS_MAX)",
            "while (n < 1024)", HASH),
+    mutant("hash-of-one-size-slows-large-vms", "mmu/shadow_hash.c",
+           "while (n < pages && n < BUCKETS_MAX)", "while (n < 1024)", "test_scale"),
     mutant("hash-leaked", "mmu/shadow_hash.c", "env_free(mmu->shadow_hash);", "", HASH),
     mutant("hash-missing-is-no-error", "mmu/shadow_hash.c",
            "if (!mmu->shadow_hash) return -ENOMEM;", "if (!mmu->shadow_hash) return 0;", HASH),

@@ -4,6 +4,7 @@
 
     // objects: lib/printf.o mmu/*.o !mmu/x.o tests/host/env*.o    host builds to link, globs allowed
     // cflags: -DTHIS=1        for this test and its objects, which are then built for it alone
+    // plain: -O2              with these flags instead of the sanitizers', and no debug checks
     // timeout: 60             seconds that it may take (default 120)
     // runs: 20000             a fuzzer's inputs in `make test`
     // options: -max_len=300   for libFuzzer, here and in `make fuzz`
@@ -44,16 +45,18 @@ def objects(text):
 def rules(source, text):
     name = os.path.basename(source)[:-2]
     fuzzer = name.startswith("fuzz_")
-    cflags = setting(text, "cflags")
-    folder = "$(O)/host/%s.d" % name if cflags else "$(O)/host"
+    cflags, plain = setting(text, "cflags"), setting(text, "plain")
+    folder = "$(O)/host/%s.d" % name if cflags or plain else "$(O)/host"
     own = "%s/%s.o" % (folder, source[:-2])
     parts = [("$(O)/host/" if o.startswith("ext/") else folder + "/") + o for o in objects(text)]
     lines = ["HOST_BINARIES += $(O)/host/%s" % name]
-    if cflags:
+    if cflags or plain:
+        compile_ = "$(host_plain_compile)" if plain else "$(host_compile)"
         lines += ["%s/%%.o: %%.c $(O)/host/flags | $(EXT_HEADERS)" % folder,
-                  "\t$(host_compile) %s" % cflags]
+                  "\t%s %s" % (compile_, " ".join([plain, cflags]))]
+    link = "$(host_plain_link)" if plain else "$(host_link)"
     lines += ["$(O)/host/%s: %s" % (name, " ".join([own] + parts)),
-              "\t$(host_link) %s" % ("-fsanitize=fuzzer" if fuzzer else "-lcmocka"),
+              "\t%s %s" % (link, "-fsanitize=fuzzer" if fuzzer else "-lcmocka"),
               "-include " + " ".join(p[:-2] + ".d" for p in [own] + parts)]
     return lines
 
