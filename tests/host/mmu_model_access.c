@@ -82,10 +82,10 @@ bool model_grants(const struct model_vcpu *vcpu, u64 addr, u64 error, const u8 *
 }
 
 /* L1 was told of a fault: it must be one of the walk as the tables stand, or of the slots. */
-static void check_reflected(const struct model_walk *w, u64 error, const struct nested_fault *out,
-			    u64 addr)
+static void check_reflected(const struct model_walk *w, const struct pt_mode *mode, u64 error,
+			    const struct nested_fault *out, u64 addr)
 {
-	u64 asked = PFERR_U | (error & (PFERR_W | PFERR_I));
+	u64 asked = model_error(mode, error);
 
 	check(out->addr == addr);
 	if (!w->maps) {
@@ -145,7 +145,7 @@ static void l2_result(const struct model_vcpu *vcpu, u64 addr, u64 error, int r,
 		break;
 	case FAULT_REFLECT:
 		if (quiet) /* else the tables may have said so a moment ago */
-			check_reflected(&w, error, out, addr);
+			check_reflected(&w, &vcpu->mode, error, out, addr);
 		break;
 	default:
 		check(r == -ENOMEM && m.starved);

@@ -80,12 +80,17 @@ static u64 entry_gpa(const struct pt_mode *mode, u64 table, u64 addr, int level)
 	return table + oracle_index(mode, addr, level) * (u64)oracle_entry_size(mode);
 }
 
-static struct model_walk walk_fault(struct model_walk w, const struct pt_mode *mode, u64 error,
-				    u64 why)
+u64 model_error(const struct pt_mode *mode, u64 error)
 {
 	bool fetch_known = mode->nx || mode->fmt->id >= PT_FMT_EPT4;
 
-	w.error = why | PFERR_U | (error & PFERR_W) | (fetch_known ? error & PFERR_I : 0);
+	return PFERR_U | (error & PFERR_W) | (fetch_known ? error & PFERR_I : 0);
+}
+
+static struct model_walk walk_fault(struct model_walk w, const struct pt_mode *mode, u64 error,
+				    u64 why)
+{
+	w.error = why | model_error(mode, error);
 	return w;
 }
 

@@ -40,6 +40,8 @@ struct model_walk {
 	bool ad;    /* A, and D for a write, are set as the access must set them */
 };
 
+/* What a fault says of the access @error: that it was a fetch only where that can be forbidden. */
+u64 model_error(const struct pt_mode *mode, u64 error);
 /* The walk of what stands in memory. @error: PFERR_W, PFERR_I. */
 struct model_walk model_walk_now(const struct model_tables *t, const struct pt_mode *mode, u64 root,
 				 u64 addr, u64 error);
