@@ -1,0 +1,210 @@
+# SPDX-License-Identifier: MIT
+"""The VMX backend: its choice of controls, exits and events, registers in and out, flushes."""
+
+PROBE = "test_probe"
+EXITS = "test_vmx_exits"
+EVENTS = "test_vmx_events"
+BOTH = "test_vmx_exits test_vmx_events"
+STATE = "test_vmx_state"
+CR = "test_vmx_cr"
+VPID = "test_vmx_vpid"
+FIELDS = "test_vmx_fields"
+
+MUTANTS = []
+
+# What the processor must have.
+MUTANTS += each("vmx-needs-no", "vmx/probe.c", r"^\t\{(VMX_\w+), LACKS[^\n]*\},", "", PROBE,
+                begin="static const struct need ")
+MUTANTS += each("vmx-needs-no", "vmx/probe.c", r"^\t\{(VMX_EPT_\w+|VMX_VPID_\w+)[^\n]*\},", "",
+                PROBE, begin=r"\} ept_vpid_needs")
+MUTANTS += [
+    mutant("vmx-control-must-be-1-ignored", "vmx/probe.c", "(wanted | (u32)capability)",
+           "(wanted)", PROBE),
+    mutant("vmx-control-may-not-be-1-ignored", "vmx/probe.c",
+           "& (u32)(capability >> 32); } static u32 adjust", "; } static u32 adjust", PROBE),
+    mutant("vmx-windows-open-from-the-start", "vmx/probe.c", ", 0) & ~PROC_WINDOWS,", ", 0),",
+           PROBE),
+    mutant("vmx-firmware-ignored", "vmx/probe.c", "if (f->feature_control & FEATURE_CONTROL_LOCK",
+           "if (false && f->feature_control & FEATURE_CONTROL_LOCK", PROBE),
+    mutant("vmx-unwanted-exits-taken", "vmx/probe.c", "if (!why && (u32)f->proc & PROC_UNWANTED)",
+           "if (false)", PROBE),
+    mutant("vmx-ept-without-ad", "vmx/probe.c", "? eptp | VMX_EPTP_AD : eptp", "? eptp : eptp",
+           PROBE),
+    mutant("vmx-timer-rate-unmasked", "vmx/probe.c", "f->misc & VMX_MISC_TIMER_RATE",
+           "f->misc & 63", PROBE),
+]
+
+# The fields.
+MUTANTS += [
+    mutant("vmx-field-of-another-width", "vmx/fields.def",
+           "VMCS_FIELD(guest_efer, 0x2806, W64,", "VMCS_FIELD(guest_efer, 0x2806, W32,", FIELDS),
+    mutant("vmx-field-twice", "vmx/fields.def", "VMCS_FIELD(guest_rip, 0x681e,",
+           "VMCS_FIELD(guest_rip, 0x681c,", FIELDS),
+    mutant("vmx-field-cut-short", "vmx/fields.c", "case VMCS_W32: return sizeof(u32);",
+           "case VMCS_W32: return sizeof(u16);", FIELDS),
+]
+
+# Exits.
+MUTANTS += each("vmx-exit-decoded-without", "vmx/run.c",
+                r"^\texit->((?:io|fault|exception)\.\w+) =([^;]*);", r"(void)(\2);", EXITS,
+                begin=r"static void decode_(?:io|fault|exception)\(", name=1)
+for kind in ("CPUID", "HLT", "INVD", "VMCALL", "VMXON", "VMLAUNCH", "CR_ACCESS", "TIMER",
+             "WBINVD", "RDPMC", "MWAIT", "TRIPLE_FAULT", "NMI_WINDOW"):
+    MUTANTS.append(mutant("vmx-exit-unknown-" + kind.lower().replace("_", "-"), "vmx/run.c",
+                          "[VMX_EXIT_%s] =" % kind, "[VMX_EXIT_SIPI] =", EXITS))
+MUTANTS += [
+    mutant("vmx-fault-granted-as-absent", "vmx/run.c", "(q & VMX_EPTV_GRANTED ? PFERR_P : 0)",
+           "(q & VMX_EPTV_READ ? PFERR_P : 0)", EXITS),
+    mutant("vmx-fault-final-without-linear", "vmx/run.c", "if (q & VMX_EPTV_LINEAR)", "if (true)",
+           EXITS),
+    mutant("vmx-fault-has-a-length", "vmx/run.c", "case EXIT_IGNORE: return true;",
+           "case EXIT_IGNORE: case EXIT_FAULT: return true;", EXITS),
+    mutant("vmx-db-keeps-gd", "vmx/run.c", "if (q & VMX_DEBUG_BD)", "if (false)", EXITS),
+    mutant("vmx-db-forgets-dr6", "vmx/run.c",
+           "q & (VMX_DEBUG_BREAKPOINTS | VMX_DEBUG_BD | VMX_DEBUG_BS)", "0", EXITS),
+    mutant("vmx-icebp-is-a-fault", "vmx/run.c", "if ((info & VMX_EVENT_TYPE) == VMX_EVENT_ICEBP)",
+           "if (false)", EXITS),
+    mutant("vmx-xsetbv-by-users", "vmx/run.c", "if (vmx_cpl()) {", "if (false) {", EXITS),
+    mutant("vmx-failed-entry-is-an-exit", "vmx/run.c",
+           "reason & VMX_EXIT_FAILED ? EXIT_ENTRY_FAILED : EXIT_OTHER", "EXIT_OTHER", EXITS),
+    mutant("vmx-refused-entry-unseen", "vmx/run.c", "if (unlikely(!entered))", "if (false)",
+           EXITS),
+    mutant("vmx-launched-twice", "vmx/run.c", "vmx->vmcs->launched = true;", "", EXITS),
+    mutant("vmx-copy-not-brought-up-to-date", "vmx/run.c",
+           "vmx->vcpu.rip = vmcs->rip = vmcs_read(VMCS_guest_rip);",
+           "vmx->vcpu.rip = vmcs_read(VMCS_guest_rip);", EXITS),
+    mutant("vmx-step-not-pending", "vmx/run.c",
+           "if (vmx->vcpu.rflags & RFLAGS_TF) pending |= VMX_DEBUG_BS;", "", EXITS),
+    mutant("vmx-step-always-pending", "vmx/run.c",
+           "if (unlikely(vmx->interruptibility & VMX_BLOCK_SHADOW))", "if (true)", EXITS),
+    mutant("vmx-skip-keeps-the-shadow", "vmx/skip.c",
+           "vmx->interruptibility &= ~(u32)VMX_BLOCK_SHADOW;", "", EXITS),
+    mutant("vmx-skip-ends-nmi-blocking", "vmx/skip.c",
+           "vmx->interruptibility &= ~(u32)VMX_BLOCK_SHADOW;", "vmx->interruptibility = 0;",
+           EXITS),
+    mutant("vmx-skip-does-not-wrap", "vmx/skip.c", "if (unlikely(wraps(vmx)))", "if (false)",
+           EXITS),
+    mutant("vmx-skip-without-trap", "vmx/skip.c", "if (unlikely(vcpu->rflags & RFLAGS_TF)) {",
+           "if (false) {", EXITS),
+]
+MUTANTS += each("vmx-entry-without", "vmx/run.c", r"^\tTO_VMCS\(vmcs->(\w+),[^;]*;", "", EXITS,
+                begin=r"static void registers_to_vmcs\(")
+
+# Events.
+MUTANTS += [
+    mutant("vmx-event-is-never-soft", "vmx/intr.c",
+           "if (type >= VMX_EVENT_SOFT_INTR) e->insn_len = insn_len;", "(void)insn_len;", EVENTS),
+    mutant("vmx-event-loses-its-error", "vmx/intr.c", "e->error = error; } if (type",
+           "} if (type", EVENTS),
+    mutant("vmx-soft-event-injected", "vmx/intr.c", "if (e.insn_len) return;", "", EVENTS),
+    mutant("vmx-error-pushed-in-real-mode", "vmx/intr.c", "e.has_error = pushes_errors();", "",
+           EVENTS),
+    mutant("vmx-nmi-blocks-itself", "vmx/intr.c",
+           "if (vmx->vcpu.pending.type == EVENT_NMI) vmx->interruptibility &= ~(u32)VMX_BLOCK_NMI;",
+           "", EVENTS),
+    mutant("vmx-nmi-injected-while-blocked", "vmx/intr.c", "e.type == EVENT_NMI && nmi_blocked(vmx)",
+           "false && nmi_blocked(vmx)", EVENTS),
+    mutant("vmx-both-windows", "vmx/intr.c", "if (vcpu->pending.type != EVENT_NMI)", "if (true)",
+           EVENTS),
+    mutant("vmx-window-left-open", "vmx/intr.c", "if (e.type == EVENT_INTR) vmx->proc &=",
+           "if (false) vmx->proc &=", EVENTS),
+    mutant("vmx-window-never-closed", "vmx/run.c",
+           "vmx->proc &= ~(u32)(VMX_PROC_INTR_WINDOW | VMX_PROC_NMI_WINDOW);", "", EVENTS),
+    mutant("vmx-interrupt-in-a-shadow", "vmx/intr.c",
+           "!(to_vmx(vcpu)->interruptibility & VMX_BLOCK_SHADOW)", "true", EVENTS),
+    mutant("vmx-interrupt-on-an-event", "vmx/intr.c", "vcpu->pending.type == EVENT_NONE &&", "",
+           EVENTS),
+    mutant("vmx-iret-unblocks-for-good", "vmx/run.c",
+           "restore_nmi_blocking(vmx, q & VMX_EPTV_NMI_UNBLOCK);", "", EVENTS),
+    mutant("vmx-iret-unblocks-for-good-2", "vmx/run.c", "if (vector != EXC_DF)", "if (false)",
+           EVENTS),
+    mutant("vmx-iret-of-a-double-fault", "vmx/run.c", "if (vector != EXC_DF)", "", EVENTS),
+    mutant("vmx-iret-during-delivery", "vmx/run.c",
+           "if (unblocked && vmx->vcpu.pending.type == EVENT_NONE)", "if (unblocked)", EVENTS),
+    mutant("vmx-cut-short-forgotten", "vmx/run.c", "if (unlikely(info & VMX_EVENT_VALID))",
+           "if (false)", EVENTS),
+    mutant("vmx-double-fault-missed", "vmx/intr.c", ".vector = on_top ? EXC_DF : vector,",
+           ".vector = vector,", EVENTS),
+]
+MUTANTS += each("vmx-event-unchecked", "vmx/intr.c", r"if \(([^;{]*?)\)\s+return -EINVAL;", ";",
+                EVENTS, begin=r"int vmx_event_check\(")
+
+# Registers: out of the VMCS, and back in.
+for function in ("fields_get", "fields_set", "vmx_get_state", "set_checked", "vmcs_set"):
+    short = function.replace("vmx_", "").replace("_", "-").replace("checked", "state")
+    MUTANTS += each("vmx-" + short + "-forgets", "vmx/state.c",
+                    r"^\t(\(*[\w *]*(?:state|v|vcpu|vmx|vmcs)\)?(?:\)?->[\w.]+)+(?:\)\[[^\]]*\])?)"
+                    r"\s+=\s+([^;]*);",
+                    r"(void)(\2);", STATE + " " + CR, begin=r"(?:static )?void %s\(" % function,
+                    name=1)
+for function in ("segments_get", "segments_set"):
+    MUTANTS += each("vmx-%s-forgets" % function.replace("_", "-"), "vmx/state.c",
+                    r"^\tSEG_[GS]ET\(state, v, (\w+),[^;]*;", ";", STATE,
+                    begin=r"static void %s\(" % function)
+for function in ("check_kept", "check_loaded"):
+    MUTANTS += each("vmx-registers-unchecked", "vmx/state.c",
+                    r"(?<!check\()((?:!vmx_canonical\()?state->\w+\)?"
+                    r"(?: (?:>|!=|>>|&) ~?[\w.]+)?)(?=\)?(?: \|\||\)\n))", "false", STATE,
+                    begin=r"static int %s\(" % function)
+MUTANTS += [
+    mutant("vmx-guest-state-unchecked", "vmx/state.c",
+           "|| vmx_check_guest(v, &vmx_host.limits, &qualification)", "|| (qualification = 0)",
+           STATE),
+    mutant("vmx-event-unchecked-by-state", "vmx/state.c", "return vmx_event_check(&state->pending);",
+           "return 0;", STATE),
+    mutant("vmx-state-set-although-refused", "vmx/state.c", "if (!err) set_checked(",
+           "if (err || !err) set_checked(", STATE),
+    mutant("vmx-unusable-is-present", "vmx/state.c",
+           "return attrib & ATTRIB_P ? ar : ar | (u32)VMX_AR_UNUSABLE;", "return ar;", STATE),
+    mutant("vmx-sti-without-if", "vmx/state.c", "mov_ss || !(state->rflags & RFLAGS_IF)",
+           "mov_ss", STATE),
+    mutant("vmx-pdptes-unread", "vmx/state.c", "v->guest_pdpte0 = pdptes[0];", "", STATE),
+    mutant("vmx-pdptes-unchecked", "vmx/cr.c", "if (!vmx_pdpte_valid(pdptes[i], &vmx_host.limits))",
+           "if (false)", CR),
+]
+
+# Control registers.
+MUTANTS += [
+    mutant("vmx-cr0-caches-off", "vmx/cr.c", "(cr0 & ~(CR0_CD | CR0_NW)) | CR0_ET | fixed",
+           "cr0 | CR0_ET | fixed", CR),
+    mutant("vmx-cr0-without-ne", "vmx/cr.c", "| CR0_ET | fixed;", "| CR0_ET;", CR),
+    mutant("vmx-cr0-shadow-only", "vmx/cr.c",
+           "(vmcs_read(VMCS_cr0_shadow) & mask) | (vmcs_read(VMCS_guest_cr0) & ~mask)",
+           "vmcs_read(VMCS_cr0_shadow) | (mask & 0)", CR),
+    mutant("vmx-cr0-upper-half", "vmx/cr.c", "if (cr0 >> 32 ||", "if (", CR),
+    mutant("vmx-cr0-pg-without-pe", "vmx/cr.c", "(cr0 & CR0_PG && !(cr0 & CR0_PE)) ||", "", CR),
+    mutant("vmx-cr0-nw-without-cd", "vmx/cr.c", "|| (cr0 & CR0_NW && !(cr0 & CR0_CD))) return",
+           ") return", CR),
+    mutant("vmx-long-mode-without-pae", "vmx/cr.c", "!(vmx_cr4() & CR4_PAE) ||", "", CR),
+    mutant("vmx-long-mode-by-64-bit-code", "vmx/cr.c",
+           "|| vmcs_read(VMCS_guest_cs_ar) & VMX_AR_L);", ");", CR),
+    mutant("vmx-long-mode-left-by-64-bit-code", "vmx/cr.c", "return vmx_code_is_64bit(); }",
+           "return false; }", CR),
+    mutant("vmx-long-mode-without-lma", "vmx/cr.c", "on ? efer | EFER_LMA :", "on ? efer :", CR),
+    mutant("vmx-long-mode-not-told", "vmx/cr.c", "on ? entry | VMX_ENTRY_IA32E :", "on ? entry :",
+           CR),
+    mutant("vmx-long-mode-with-a-16-bit-tss", "vmx/cr.c", "if (on) vmcs_write(VMCS_guest_tr_ar",
+           "if (!on) vmcs_write(VMCS_guest_tr_ar", CR),
+    mutant("vmx-cr0-keeps-pdptes", "vmx/cr.c", "!(efer & EFER_LME) && load_pdptes(vmx))",
+           "!(efer & EFER_LME) && false)", CR),
+    mutant("vmx-cr0-flushes-nothing", "vmx/cr.c", "vmx->vpid->linear_stale = true;", "", CR),
+    mutant("vmx-cr0-without-shadow", "vmx/cr.c", "vmcs_write(VMCS_cr0_shadow, cr0);", "", CR),
+    mutant("vmx-cr-of-32-bit-code-is-wide", "vmx/cr.c", "value = (u32)value;", "", CR),
+]
+
+# One translation too few flushed.
+MUTANTS += [
+    mutant("vpid-wraps-without-a-flush", "vmx/vpid.c", "vmx_invvpid(VMX_INVVPID_ALL, 0);", "", VPID),
+    mutant("vpid-wraps-in-the-same-generation", "vmx/vpid.c", "cpu->vpid_generation++;", "", VPID),
+    mutant("vpid-one-too-many", "vmx/vpid.c", "cpu->vpid_next >= vmx_host.vpids",
+           "cpu->vpid_next > vmx_host.vpids", VPID),
+    mutant("vpid-of-another-generation", "vmx/vpid.c",
+           "v->generation != cpu->vpid_generation ||", "!v->generation ||", VPID),
+    mutant("vpid-of-another-cpu", "vmx/vpid.c", "|| &vmx_cpus[v->cpu] != cpu", "", VPID),
+    mutant("vpid-new-number-old-tables", "vmx/vpid.c", "stale = true;", "", VPID),
+    mutant("vpid-stale-not-flushed", "vmx/vpid.c", "if (unlikely(stale))", "if (false)", VPID),
+    mutant("vpid-linear-stale-not-flushed", "vmx/vpid.c", "else if (unlikely(linear_stale))",
+           "else if (false)", VPID),
+    mutant("vpid-linear-stale-for-ever", "vmx/vpid.c", "v->linear_stale = false;", "", VPID),
+    mutant("vpid-not-written", "vmx/vpid.c", "vmcs_write(VMCS_vpid, v->number);", "", VPID),
+]
