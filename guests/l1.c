@@ -11,9 +11,9 @@ struct l1 l1;
 
 extern const char l2_image[], l2_image_end[];
 
-const char *const guest_options[] = {"np",	"l2mem",  "lazy", "evict", "wmem",
-				     "pattern", "writes", "rate", "hlt",   "passes",
-				     "inject",	"after",  "seed", "npt",   NULL};
+const char *const guest_options[] = {"np",     "l2mem", "lazy",	  "evict",  "wmem",   "pattern",
+				     "writes", "rate",	"hlt",	  "passes", "inject", "after",
+				     "seed",   "npt",	"shadow", NULL};
 
 static const char *const np_names[] = {"mixed", "4k", "2m", "1g", "aliased", "aliased-split", NULL};
 
@@ -59,8 +59,26 @@ static u64 l2_load(const struct l2_params *params)
 	return l2_page_tables();
 }
 
+/*
+ * The same tables, but where the processor looks for L2's own: they lead from all that L2 can
+ * address to L1's memory at once. Its format must be the one that L2 runs with.
+ */
+static void shadow_paging(void)
+{
+	struct vmcb *v = l1.vcpu.vmcb;
+
+	if (l1.npt.fmt->entry_size != 8)
+		die("shadow=on takes npt=pae: that is how L2 runs");
+	v->control.nested_ctl = v->control.ncr3 = 0;
+	v->save.cr3 = (u64)l1.npt.root;
+	if (l1.npt.fmt->levels == 5)
+		v->save.cr4 |= CR4_LA57;
+	vmcb_intercept_set(&v->control, INTERCEPT_EXCP_BASE + EXC_PF);
+}
+
 static void read_options(struct l2_params *p)
 {
+	static const char *const off_on[] = {"off", "on", NULL};
 	static const char *const patterns[] = {"seq", "random", "stride", NULL};
 	static const char *const hlts[] = {"l1", "l0", "none", NULL};
 
@@ -76,6 +94,7 @@ static void read_options(struct l2_params *p)
 	l1.layout.lazy = option_u64("lazy", 64);
 	if (l1.layout.lazy > 4096)
 		die("lazy= is at most 4096 pages");
+	l1.shadow = option_choice("shadow", off_on);
 	l1.evict_every = option_u64("evict", 40);
 	l1.events.every = option_u64("inject", 8);
 	/* Where there is a test device somebody migrates this machine and ends the run by that. */
@@ -98,11 +117,13 @@ static void l1_setup(void)
 	svm_msrpm_set(&l1.vcpu, L2_MSR_ABSENT, true, true);
 	if (params.hlt == L2_HLT_L0)
 		vmcb_intercept_clear(&l1.vcpu.vmcb->control, INTERCEPT_HLT);
+	if (l1.shadow)
+		shadow_paging();
 	checks_init();
-	console_print("L1: hypervisor on AMD SVM, nested paging %s, %lu MiB for L2, %u nested "
+	console_print("L1: hypervisor on AMD SVM, %s paging %s, %lu MiB for L2, %u nested "
 		      "tables (%s), %u ASIDs\n",
-		      np_names[l1.layout.np], l1.layout.l2mem >> 20, l1.npt.tables,
-		      l1.npt.fmt->name, l1.vcpu.asids);
+		      l1.shadow ? "shadow" : "nested", np_names[l1.layout.np],
+		      l1.layout.l2mem >> 20, l1.npt.tables, l1.npt.fmt->name, l1.vcpu.asids);
 }
 
 static void look_for_migration(void)

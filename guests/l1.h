@@ -41,6 +41,7 @@ struct l1 {
 	struct npt npt;
 	struct l1_layout layout;
 	struct l1_events events;
+	bool shadow; /* L2 runs without nested paging, on L1's tables for it */
 	u64 exits;
 	u64 passes;	 /* L2's, so far */
 	u64 stop_after;	 /* L2's passes, 0: never */

@@ -87,14 +87,20 @@ static void handle_msr(void)
 	skip(2);
 }
 
-static void handle_npf(void)
+/* #NPF; or #PF where L1 shadows, which lacks what makes a nested access one. */
+static void handle_fault(bool shadow)
 {
 	u64 l2 = control()->exit_info_2;
 	u64 error = control()->exit_info_1;
-	const char *wrong = layout_fault(&l1.layout, &l1.npt, l2, error);
+	const char *wrong;
 
+	if (shadow && error & (NPF_US | NPF_FINAL | NPF_PT))
+		die("#PF of L2 with error code 0x%lx: it is all supervisor's", error);
+	if (shadow)
+		error |= NPF_US | NPF_FINAL;
+	wrong = layout_fault(&l1.layout, &l1.npt, l2, error);
 	if (wrong)
-		die("#NPF at 0x%lx, error code 0x%lx, L2's rip 0x%lx: %s", l2, error, save()->rip,
+		die("fault at 0x%lx, error code 0x%lx, L2's rip 0x%lx: %s", l2, error, save()->rip,
 		    wrong);
 }
 
@@ -135,7 +141,10 @@ void exits_handle(void)
 		handle_hlt();
 		return;
 	case SVM_EXIT_NPF:
-		handle_npf();
+		handle_fault(false);
+		return;
+	case SVM_EXIT_EXCP_BASE + EXC_PF:
+		handle_fault(true);
 		return;
 	case SVM_EXIT_VINTR:
 		events_window();

@@ -134,6 +134,7 @@ static void all_in(enum npt_mode mode)
 		modes_check_entries();
 		modes_check_edits();
 		modes_check_walks();
+		modes_check_shadow();
 	}
 	console_print("MODES %s: %u checks, %u failed\n", paging_format()->name, made - before,
 		      failed - failed_before);

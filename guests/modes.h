@@ -53,5 +53,6 @@ void modes_check_pages(void);
 void modes_check_entries(void);
 void modes_check_edits(void);
 void modes_check_walks(void);
+void modes_check_shadow(void);
 /* From each mode to each other one. */
 void modes_check_switches(void);

@@ -44,6 +44,19 @@ TESTS += [
          expect=[r"^\[L1\] L1: FAILED: this processor has no paging of 5 levels"]),
 ]
 
+# --- no nested paging: L1 shadows by itself, and L0 has nothing to shadow ---
+
+SHADOWED = {**IN_512M, "split.nested.2m": 0, "source.stats.nested_pages_4k": 0,
+            "source.stats.mmu_shadow_pages": 0, "source.exits.exception": at_least(20)}
+
+TESTS += [
+    arrives("shadow-paging", "mem=512M ", "np=2m shadow=on wmem=2M", SHADOWED,
+            says=[r"^\[L1\] L1: hypervisor .* shadow paging 2m,"]),
+    arrives("shadow-paging-pae", "mem=512M ", "npt=pae np=aliased-split shadow=on wmem=2M",
+            SHADOWED, l1="guests/l1-32.elf",
+            says=[r"^\[L1\] L1: hypervisor .* shadow paging aliased-split,"]),
+]
+
 # --- what L1 sees of its tables: bits, errors, edits; in one mode after the other ---
 
 TESTS.append(Test(

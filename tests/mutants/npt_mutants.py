@@ -65,4 +65,6 @@ MUTANTS += [
            MODES, kind="machine"),
     mutant("modes-without-pdpt", "mmu/shadow_mmu.c", "n->root_gpa.v >> 5 & 0x7f : 0", "0 : 0",
            MODES, kind="machine"),
+    mutant("vmrun-keeps-the-nested-root", "svm/nested_enter.c", "else if (vcpu->nested.root)",
+           "else if (!vcpu)", MODES, kind="machine"),
 ]
