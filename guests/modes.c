@@ -121,6 +121,16 @@ static void init(void)
 	s->efer = EFER_SVME;
 }
 
+/* L1 must be told of every mode that it may use. */
+static void features(void)
+{
+	u32 legacy = cpuid(CPUID_FEATURES, 0).edx, width = cpuid(CPUID_EXT8, 0).eax >> 8 & 0xff;
+
+	check(legacy & BIT(3) && legacy & BIT(6) && legacy & BIT(17), "CPUID: PSE, PAE, PSE36");
+	check(cpuid(CPUID_EXT1, 0).edx & CPUID_EXT1_EDX_NX, "CPUID: NX");
+	check(width == (paging_possible(NPT_LONG5) ? 57 : 48), "CPUID: LA57 and 57 bits");
+}
+
 static void all_in(enum npt_mode mode)
 {
 	u32 before = made, failed_before = failed;
@@ -151,6 +161,7 @@ int guest_main(void)
 	if (missing)
 		die("%s", missing);
 	init();
+	features();
 	for (enum npt_mode mode = NPT_32; mode < NPT_MODES; mode++)
 		if (modes_possible(mode))
 			all_in(mode);

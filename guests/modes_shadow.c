@@ -5,7 +5,7 @@
  */
 #include "guests/modes.h"
 
-#define L1_HUGE ((u64)48 << 20)
+#define FAR ((u64)128 << 20) /* memory of L1's that no nested tables map */
 
 static u32 *directory;
 
@@ -15,8 +15,8 @@ static void build(void)
 	directory = modes_page(0);
 	for (u32 i = 0; i < L1_MEMORY_END >> 22; i++)
 		directory[i] = i << 22 | (u32)(PTE_P | PTE_W | PTE_PS);
-	directory[WINDOW >> 22] = (u32)(L1_HUGE | PTE_P | PTE_PS);
-	*(u32 *)L1_HUGE = 0x51;
+	directory[WINDOW >> 22] = (u32)(FAR | PTE_P | PTE_PS);
+	*(u32 *)FAR = 0x51;
 }
 
 static void use(bool nested)
@@ -40,6 +40,22 @@ static void page_fault(const char *what, enum modes_op op, u64 at, u64 error)
 	      what);
 }
 
+/* APM 2 15.25.3: nested paging takes paging of L1's own; without it L1 may do without, too. */
+static void without_own_paging(void)
+{
+	enum npt_mode mode = (enum npt_mode)(paging_format() - npt_formats);
+
+	write_cr0(read_cr0() & ~CR0_PG);
+	use(false);
+	check_read("L1 without paging, L2 with", WINDOW, 0x51);
+	use(true);
+	if (modes_on_cleave())
+		check((u32)modes_run(OP_NOP, 0, 0) == (u32)SVM_EXIT_INVALID,
+		      "nested paging without L1's own");
+	paging_enter(mode);
+	check_read("nested paging with L1's own", WINDOW, 0x4e);
+}
+
 void modes_check_shadow(void)
 {
 	build();
@@ -55,5 +71,6 @@ void modes_check_shadow(void)
 		use(true);
 		check_read("and with it", WINDOW, 0x4e);
 	}
+	without_own_paging();
 	vmcb_intercept_clear(&m.v.vmcb->control, INTERCEPT_EXCP_BASE + EXC_PF);
 }

@@ -67,4 +67,6 @@ MUTANTS += [
            MODES, kind="machine"),
     mutant("vmrun-keeps-the-nested-root", "svm/nested_enter.c", "else if (vcpu->nested.root)",
            "else if (!vcpu)", MODES, kind="machine"),
+    mutant("la57-never-offered", "svm/cpuid.c", "allowed |= CR4_LA57;", "(void)f;",
+           "npt-modes", kind="machine"),
 ]
