@@ -187,6 +187,7 @@ static void fetch_leaf(struct fetch *f, int level)
 	u64 old = READ_ONCE(sp->spt[index]);
 	struct spte_pos pos;
 	u64 withheld;
+	int descs;
 	bool same;
 	u32 access;
 
@@ -199,8 +200,6 @@ static void fetch_leaf(struct fetch *f, int level)
 		shadow_drop_entry(f->mmu, sp, index, &f->b);
 		old = 0;
 	}
-	if (!same)
-		shadow_limit_aliases(f->mmu, rmap_get(f->slot, gfn, level), &f->b);
 	/* What was granted before is not taken back. */
 	withheld = dirty_log_withheld(f->mmu, f->slot, f->access & ACC_WRITE) & ~old;
 	access = leaf_access(f, level, withheld);
@@ -212,8 +211,11 @@ static void fetch_leaf(struct fetch *f, int level)
 	}
 	shadow_page_note(sp, index, gfn, f->grant);
 	pos = shadow_pos(f->mmu, sp, index);
+	descs = f->n->caches.nr_descs;
 	spte_set(&pos, spte_make_leaf(f->mmu, hpa, level, access) & ~withheld, &f->n->caches,
 		 &f->b);
+	if (f->n->caches.nr_descs < descs)
+		shadow_limit_aliases(f->mmu, rmap_get(f->slot, gfn, level), &f->b);
 	mmu_stat_add(&f->mmu->stats.nested_pf_fixed, 1);
 }
 

@@ -77,8 +77,8 @@ void shadow_path_touch(struct mmu *mmu, struct shadow_page *const *path, int bot
 void shadow_path_make_room(struct mmu *mmu, struct shadow_page *const *path, int bottom, int top,
 			   struct flush_batch *b);
 /*
- * One more leaf is to be added to @head, or one more way to @sp: what is there goes when it is very
- * much.
+ * A leaf was added to @head, which took a descriptor; or a way to @sp is to be added. If there are
+ * very many by now all of them go.
  */
 void shadow_limit_aliases(struct mmu *mmu, struct rmap_head *head, struct flush_batch *b);
 void shadow_limit_parents(struct mmu *mmu, struct shadow_page *sp, struct flush_batch *b);

@@ -87,7 +87,8 @@ static void root_put(struct mmu *mmu, struct nested_mmu *n, struct flush_batch *
 void nested_mmu_refresh(struct mmu *mmu, struct nested_mmu *n, struct flush_batch *b)
 {
 	/* Who makes pages empties as many that are zapped: they do not become more and more. */
-	shadow_zap_some(mmu, b);
+	if (!list_empty(&mmu->shadow_zapped))
+		shadow_zap_some(mmu, b);
 	if (n->root && !n->root->role.invalid)
 		return;
 	root_put(mmu, n, b);

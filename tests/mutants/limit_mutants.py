@@ -43,7 +43,7 @@ MUTANTS = [
     mutant("steps-root-in-use-waits", "mmu/shadow_zap.c",
            "zap_finish(mmu, sp, b); shadow_zap_some(mmu, b);", "shadow_zap_some(mmu, b);", STEPS),
     mutant("steps-faults-empty-nothing", "mmu/shadow_mmu.c",
-           "shadow_zap_some(mmu, b); if (n->root", "if (n->root", STEPS),
+           "if (!list_empty(&mmu->shadow_zapped)) shadow_zap_some(mmu, b);", "", STEPS),
     mutant("steps-nobody-waits-for-the-rest", "mmu/shadow_zap.c",
            "shadow_zap_some(mmu, b); shadow_rest(mmu, b);", "break;", STEPS),
     mutant("steps-zapped-is-still-found", "mmu/shadow_zap.c",
