@@ -58,7 +58,10 @@ void shadow_page_note(struct shadow_page *sp, int index, gfn_t gfn, u32 access);
 
 /* Offers mmu_lock to others, flushes paid: true when it was dropped, and anything may be new. */
 bool shadow_rest(struct mmu *mmu, struct flush_batch *b);
-/* Empties some of the pages that are zapped and wait for it. */
+/*
+ * Empties some of the pages that are zapped and wait for it. With them goes what hangs from nothing
+ * else: not between shadow_page_get() and the page's first link.
+ */
 void shadow_zap_some(struct mmu *mmu, struct flush_batch *b);
 /* Makes each entry empty that leads to @sp. */
 void shadow_unlink_parents(struct mmu *mmu, struct shadow_page *sp, struct flush_batch *b);

@@ -127,6 +127,7 @@ void shadow_write_entries(struct mmu *mmu, struct memslot *slot, gpa_t gpa, u32 
 	}
 	while (drop_one(mmu, gfn, offset, len, b))
 		dropped++;
+	shadow_zap_some(mmu, b);
 	mmu_stat_add(&mmu->stats.mmu_pte_write, 1);
 	env_trace(MMU_EV_track_write, gfn.v, 0, 0, dropped);
 }

@@ -111,7 +111,6 @@ void shadow_page_zap(struct mmu *mmu, struct shadow_page *sp, struct flush_batch
 void shadow_drop_entry(struct mmu *mmu, struct shadow_page *sp, int index, struct flush_batch *b)
 {
 	zap_entry(mmu, sp, index, b);
-	shadow_zap_some(mmu, b);
 }
 
 void shadow_drop_spte(struct mmu *mmu, u64 *sptep, struct flush_batch *b)

@@ -190,6 +190,31 @@ static void test_end_with_some_waiting(void **state)
 	assert_true(waiting() > 0);
 }
 
+/* What a fault is about to link hangs from a page that waits, and from nothing else. */
+static void test_what_a_fault_found_stays(void **state)
+{
+	const u64 a = 64 * GB1, other = 512 * GB1;
+
+	(void)state;
+	assert_int_equal(nv_end(&v), 0);
+	nv_make(&v, 16 * 512, PG_LEVEL_4K, NULL);
+	/* One page of 2M in 4K pieces: read only so far at @a, so that L1's D is not set. */
+	nv_map(&v, a, 0x200, 2, L1_RWX);
+	assert_int_equal(nv_read(&v, a), FAULT_FIXED);
+	/* Written at the third of three places below one entry. */
+	for (u64 i = 0; i < 3; i++) {
+		nv_map(&v, other + i * GB1, i < 2 ? 0x400 : 0x200, 2, L1_RWX);
+		assert_int_equal(nv_write(&v, other + i * GB1, 1), FAULT_FIXED);
+	}
+	assert_ptr_not_equal(nv_sp(&v, a, 1), nv_sp(&v, other + 2 * GB1, 1));
+	v.mmu.shadow_step = 1;
+	zap(nv_sp(&v, other, 3)); /* and empties the first */
+	assert_int_equal(waiting(), 2);
+	assert_int_equal(nv_write(&v, a, 1), FAULT_FIXED); /* and empties the second */
+	assert_false(nv_sp(&v, a, 1)->role.invalid);
+	assert_true(spte_writable(&v.mmu, *nv_sptep(&v, a, 1)));
+}
+
 /* --- syncing ------------------------------------------------------------------------------ */
 
 static u64 late; /* so many tables were changed while the lock was free */
@@ -293,6 +318,7 @@ int main(void)
 		T(test_root_in_use_is_emptied_at_once),
 		T(test_zap_all_lets_others_run),
 		T(test_end_with_some_waiting),
+		T(test_what_a_fault_found_stays),
 		T(test_sync_in_steps),
 		T(test_another_vcpu_syncs_meanwhile),
 		T(test_zapped_while_it_waits_for_sync),

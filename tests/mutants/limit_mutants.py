@@ -56,6 +56,9 @@ MUTANTS = [
     mutant("steps-rest-with-a-flush-owed", "mmu/shadow_zap.c",
            "flush_pay(mmu, b); rwlock_write_unlock(&mmu->lock); env_resched();",
            "rwlock_write_unlock(&mmu->lock); env_resched();", STEPS),
+    mutant("steps-zap-under-a-faults-feet", "mmu/shadow_zap.c",
+           "{ zap_entry(mmu, sp, index, b); }", "{ zap_entry(mmu, sp, index, b); "
+           "shadow_zap_some(mmu, b); }", STEPS),
     mutant("steps-sync-ends-with-the-first", "mmu/shadow_track.c", "for (; left; left -= n) {",
            "for (; left; left = 0) {", STEPS),
     mutant("steps-sync-of-all-that-comes", "mmu/shadow_track.c", "for (; left; left -= n) {",
