@@ -168,6 +168,9 @@ void model_l2_access(void)
 	void *va = NULL;
 	int r;
 
+	/* A load lets others run, but this vCPU is at work in it. */
+	if (vcpu->loading)
+		return;
 	if (!vcpu->n.root && (m.beside || !model_load(how & 1, vcpu->root, true)))
 		return;
 	addr = how & 0x80 ? used_address(how >> 4) : model_address(vcpu);
