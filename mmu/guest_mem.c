@@ -223,3 +223,11 @@ int guest_set_ad(struct mmu *mmu, gpa_t gpa, u64 old, u64 new, int size)
 {
 	return cmpxchg(mmu, gpa, old, new, size, false);
 }
+
+bool guest_set_ad_locked(struct memslot *slot, gfn_t gfn, u64 *entry, u64 old, u64 new)
+{
+	if ((slot->flags & MEMSLOT_READONLY) || !exchange(entry, old, new, sizeof(*entry)))
+		return false;
+	dirty_log_mark(slot, gfn);
+	return true;
+}

@@ -28,6 +28,12 @@ int __must_check guest_cmpxchg(struct mmu *mmu, gpa_t gpa, u64 old, u64 new, int
  * does not shrink by that, so a shadow of them stays right and tracking is left alone.
  */
 int __must_check guest_set_ad(struct mmu *mmu, gpa_t gpa, u64 old, u64 new, int size);
+/*
+ * The same where the entry of 8 bytes is known to be at @entry, in @gfn of @slot. mmu_lock. False:
+ * it no longer holds @old, or cannot be written.
+ */
+bool __must_check guest_set_ad_locked(struct memslot *slot, gfn_t gfn, u64 *entry, u64 old,
+				      u64 new);
 /* One aligned load of 1, 2, 4 or 8 bytes, atomic against the guest's stores. */
 int __must_check guest_read_entry(struct mmu *mmu, gpa_t gpa, u64 *entry, int size);
 

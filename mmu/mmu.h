@@ -78,7 +78,8 @@ struct mmu {
 	struct list_head *shadow_hash; /* NULL until nested paging is used; mmu/shadow_hash.c */
 	u64 shadow_buckets;	       /* how many lists that are: a power of two, or 0 */
 	u64 shadow_hash_key;	       /* odd, and not for the guest to know */
-	struct list_head shadow_lru;   /* all that count against the limit, coldest first */
+	u64 shadow_events; /* paths touched and writes to tables caught: see shadow_page.touched */
+	struct list_head shadow_lru;	    /* all that count against the limit, coldest first */
 	struct list_head shadow_leaf_pages; /* all of level 1, the newest first */
 	struct list_head shadow_unsync; /* level-1 pages that L1 has written since the last sync */
 	u64 nr_unsync;			/* their number */

@@ -163,6 +163,23 @@ u64 pt_reserved_bits(const struct pt_mode *mode, int level, bool leaf)
 	return level == 1 ? rsvd : rsvd | bits(LEVEL_SHIFT(level) - 1, 13);
 }
 
+/* EPT entries may also be wrong in their permissions or memory type (SDM 3C 28.3.3.1). */
+static bool ept_misconfigured(const struct pt_format *fmt, u64 entry, bool leaf)
+{
+	u64 type = entry >> 3 & 7;
+
+	if ((entry & fmt->write) && !(entry & fmt->read))
+		return true;
+	return leaf && (type == 2 || type == 3 || type == 7);
+}
+
+bool pt_malformed(const struct pt_mode *mode, u64 entry, int level, bool leaf)
+{
+	if (entry & pt_reserved_bits(mode, level, leaf))
+		return true;
+	return is_ept(mode->fmt) && ept_misconfigured(mode->fmt, entry, leaf);
+}
+
 bool pt_is_leaf(const struct pt_mode *mode, u64 entry, int level)
 {
 	return level == 1 || (leaf_possible(mode, level) && (entry & mode->fmt->huge));

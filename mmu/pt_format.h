@@ -75,6 +75,8 @@ struct pt_mode {
 
 /* Bits that must be zero in a present entry at @level; a leaf has more of them. */
 u64 pt_reserved_bits(const struct pt_mode *mode, int level, bool leaf);
+/* True when a walk that meets the present @entry at @level ends with a fault for its bits' sake. */
+bool pt_malformed(const struct pt_mode *mode, u64 entry, int level, bool leaf);
 /* True when a present @entry at @level maps memory and not a table. */
 bool pt_is_leaf(const struct pt_mode *mode, u64 entry, int level);
 /* ACC_* that @entry alone grants; not for PAE's PDPTEs, which have no such bits. */

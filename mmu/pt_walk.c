@@ -81,18 +81,6 @@ static u64 read_entry(struct walker *k, gpa_t gpa)
 	return entry;
 }
 
-/* EPT entries may also be wrong in their permissions or memory type (SDM 3C 28.3.3.1). */
-static bool ept_misconfigured(const struct pt_format *fmt, u64 entry, bool leaf)
-{
-	u64 type = entry >> 3 & 7;
-
-	if (!fmt->read)
-		return false;
-	if ((entry & fmt->write) && !(entry & fmt->read))
-		return true;
-	return leaf && (type == 2 || type == 3 || type == 7);
-}
-
 static bool permitted(const struct walker *k, u32 granted)
 {
 	u32 need = k->access;
@@ -127,8 +115,7 @@ static int descend(struct walker *k)
 		if (!(entry & fmt->present))
 			return fault(k, level, 0);
 		leaf = pt_is_leaf(mode, entry, level);
-		if ((entry & pt_reserved_bits(mode, level, leaf)) ||
-		    ept_misconfigured(fmt, entry, leaf))
+		if (pt_malformed(mode, entry, level, leaf))
 			return fault(k, level, PFERR_P | PFERR_RSV);
 		w->access &= pt_level_access(mode, entry, level);
 		table = pt_entry_addr(mode, entry, level, leaf);

@@ -349,21 +349,20 @@ static int fault_locked(struct fetch *f, bool filled, ngpa_t addr, struct nested
 	return FAULT_FIXED;
 }
 
-int mmu_nested_fault(struct mmu *mmu, struct nested_mmu *n, ngpa_t addr, u64 error,
-		     struct nested_fault *out)
+int nested_fault_walk(struct mmu *mmu, struct nested_mmu *n, ngpa_t addr, u32 access,
+		      struct nested_fault *out, int *level)
 {
 	int levels = (int)shadow_root_level(mmu, n->mode.fmt->id), r;
 	struct pt_walk w;
-	struct fetch f = {.mmu = mmu, .n = n, .w = &w, .addr = addr.v, .b = FLUSH_BATCH_INIT};
-	bool filled;
+	struct fetch f = {.mmu = mmu,
+			  .n = n,
+			  .w = &w,
+			  .addr = addr.v,
+			  .access = access,
+			  .b = FLUSH_BATCH_INIT};
+	bool filled = !mmu_caches_fill(mmu, &n->caches, levels, levels, levels, FAULT_DESCS);
 
-	if (nested_fault_dirty(mmu, n, addr, error))
-		return FAULT_FIXED;
-	filled = !mmu_caches_fill(mmu, &n->caches, levels, levels, levels, FAULT_DESCS);
-	f.access = ACC_READ | ACC_USER;
-	f.access |= error & PFERR_W ? ACC_WRITE : 0;
-	f.access |= error & PFERR_I ? ACC_EXEC : 0;
-	if (pt_walk(mmu, &n->mode, n->root_gpa, addr.v, f.access, &w)) {
+	if (pt_walk(mmu, &n->mode, n->root_gpa, addr.v, access, &w)) {
 		r = fault_reflect(mmu, addr, w.error, out);
 	} else {
 		f.gfn = gpa_to_gfn(w.gpa);
@@ -373,6 +372,21 @@ int mmu_nested_fault(struct mmu *mmu, struct nested_mmu *n, ngpa_t addr, u64 err
 		flush_pay(mmu, &f.b);
 		rwlock_write_unlock(&mmu->lock);
 	}
-	env_trace(MMU_EV_nested_fault, addr.v, error, (u64)r, (u64)w.level);
+	*level = w.level;
+	return r;
+}
+
+int mmu_nested_fault(struct mmu *mmu, struct nested_mmu *n, ngpa_t addr, u64 error,
+		     struct nested_fault *out)
+{
+	u32 access = ACC_READ | ACC_USER;
+	int level = PG_LEVEL_4K, r;
+
+	access |= error & PFERR_W ? ACC_WRITE : 0;
+	access |= error & PFERR_I ? ACC_EXEC : 0;
+	r = nested_fault_fast(mmu, n, addr, access, out);
+	if (r == -EAGAIN)
+		r = nested_fault_walk(mmu, n, addr, access, out, &level);
+	env_trace(MMU_EV_nested_fault, addr.v, error, (u64)r, (u64)level);
 	return r;
 }

@@ -71,7 +71,8 @@ void shadow_drop_entry(struct mmu *mmu, struct shadow_page *sp, int index, struc
 void shadow_drop_spte(struct mmu *mmu, u64 *sptep, struct flush_batch *b);
 /* Frees @sp, which is invalid and no longer anybody's root. */
 void shadow_page_free(struct mmu *mmu, struct shadow_page *sp, struct flush_batch *b);
-/* Moves the pages path[bottom] to path[top], by level, to the warm end of the recency list. */
+/* Moves path[bottom] to path[top], by level, to the recency list's warm end; resets their writes.
+ */
 void shadow_path_touch(struct mmu *mmu, struct shadow_page *const *path, int bottom, int top);
 /*
  * The same, and makes room for what the path lacks below @bottom: not out of the path, whose other
@@ -98,10 +99,14 @@ void shadow_unsync_end(struct mmu *mmu, struct shadow_page *sp);
 /* Brings @sp, which is unsync, back into sync. Pays what is owed. */
 void shadow_sync_page(struct mmu *mmu, struct shadow_page *sp, struct flush_batch *b);
 /*
- * Handles the fault when only the dirty log wanted it: true. No lock held, unlike the rest of this
- * file.
+ * mmu_nested_fault() for an access that needs @access. Where all is there but for one entry of a
+ * last-level shadow page; else -EAGAIN. Or by a walk of L1's tables from their root; @level: of the
+ * entry where that ended. No lock held, unlike the rest of this file.
  */
-bool nested_fault_dirty(struct mmu *mmu, struct nested_mmu *n, ngpa_t addr, u64 error);
+int __must_check nested_fault_fast(struct mmu *mmu, struct nested_mmu *n, ngpa_t addr, u32 access,
+				   struct nested_fault *out);
+int __must_check nested_fault_walk(struct mmu *mmu, struct nested_mmu *n, ngpa_t addr, u32 access,
+				   struct nested_fault *out, int *level);
 /* Replaces @n's root if it has been zapped meanwhile. Takes a page out of @n's caches. */
 void nested_mmu_refresh(struct mmu *mmu, struct nested_mmu *n, struct flush_batch *b);
 /* L1's table of @sp, readable in place; NULL when it lies outside of the slots. */

@@ -22,10 +22,12 @@
 
 void shadow_path_touch(struct mmu *mmu, struct shadow_page *const *path, int bottom, int top)
 {
+	mmu->shadow_events++;
 	/* The upper levels last, so that they are recycled after what they lead to. */
 	for (int level = bottom; level <= top; level++) {
 		list_move_tail(&path[level]->lru_link, &mmu->shadow_lru);
 		path[level]->writes = 0;
+		path[level]->touched = mmu->shadow_events;
 	}
 }
 

@@ -46,12 +46,17 @@ struct shadow_page {
 	union page_role role;
 	gfn_t gfn; /* of L1's table; direct: the first gfn that it maps */
 	bool unsync;
-	bool cold;		  /* not used between the last two scans for dirty bits */
-	bool tracked;		  /* its gfn's write_track is raised on its behalf */
-	bool spared;		  /* room is being made for what a fault builds below it */
-	u32 root_count;		  /* vCPUs that have it loaded as root: not freed while > 0 */
-	u16 present;		  /* entries present */
-	u32 writes;		  /* to L1's table, caught since a fault last went through here */
+	bool cold;	/* not used between the last two scans for dirty bits */
+	bool tracked;	/* its gfn's write_track is raised on its behalf */
+	bool spared;	/* room is being made for what a fault builds below it */
+	u32 root_count; /* vCPUs that have it loaded as root: not freed while > 0 */
+	u16 present;	/* entries present */
+	/*
+	 * Writes to L1's table, caught since a fault last went through here; faults that follow
+	 * soon after one that did this, by mmu.shadow_events, neither reset it nor touch @lru_link.
+	 */
+	u32 writes;
+	u64 touched;		  /* mmu.shadow_events at that time */
 	struct rmap_head parents; /* SPTEs that lead here */
 	/*
 	 * gfn and access that each entry was made from; direct pages derive them. NULL when

@@ -80,6 +80,7 @@ static bool upper_is_shadowed(struct mmu *mmu, gfn_t gfn, u32 writes, bool *floo
 	bool upper = false;
 
 	*flooded = false;
+	mmu->shadow_events += writes;
 	list_for_each_entry(sp, bucket, hash_link)
 	{
 		if (sp->gfn.v != gfn.v || !sp->tracked || sp->role.level == PG_LEVEL_4K)

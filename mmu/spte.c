@@ -350,6 +350,29 @@ u64 spte_clear_bits(const struct spte_pos *pos, u64 clear, struct flush_batch *b
 	return old;
 }
 
+void spte_grant(u64 *sptep, u64 old, u64 bits)
+{
+	u64 was;
+
+	/* The processor may set A or D meanwhile. */
+	while ((was = env_pte_cmpxchg(sptep, old, old | bits)) != old)
+		old = was;
+}
+
+void spte_map_nested(struct mmu *mmu, struct shadow_page *sp, int index, u64 leaf,
+		     struct rmap_head *head, struct mmu_caches *caches)
+{
+	u64 *sptep = &sp->spt[index];
+
+	debug_assert(rwlock_held_write(&mmu->lock) && sp->role.level == PG_LEVEL_4K &&
+		     !spte_present(mmu, *sptep));
+	/* Nobody else changes what is not present. */
+	env_pte_cmpxchg(sptep, *sptep, leaf);
+	sp->present++;
+	mmu_stat_add(&mmu->stats.pages[MMU_TREE_NESTED][0], 1);
+	rmap_add(mmu, head, sptep, caches);
+}
+
 void spte_init(const struct spte_pos *pos, u64 new, struct mmu_caches *caches)
 {
 	const struct change c = change_of(pos, *pos->sptep, new);

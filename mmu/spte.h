@@ -104,6 +104,14 @@ u64 spte_set(const struct spte_pos *pos, u64 new, struct mmu_caches *caches, str
  */
 u64 spte_clear_bits(const struct spte_pos *pos, u64 clear, struct flush_batch *b);
 /*
+ * What spte_cmpxchg() comes to where little follows; both for who holds mmu_lock for writing.
+ * The leaf *@sptep, which was @old, gains @bits: nothing follows.
+ */
+void spte_grant(u64 *sptep, u64 old, u64 bits);
+/* Entry @index of @sp, of level 1 and empty, becomes @leaf, which maps the gfn of @head. */
+void spte_map_nested(struct mmu *mmu, struct shadow_page *sp, int index, u64 leaf,
+		     struct rmap_head *head, struct mmu_caches *caches);
+/*
  * Fills an entry of a table that is not reachable yet: plain store, no flush owed, all the other
  * consequences as above. (TDP: none yet; what a table holds is counted when it is linked.)
  */

@@ -41,25 +41,40 @@ static void *vcpu(void *arg)
 	return NULL;
 }
 
-/* Adds to the upper half by exchange, in @gpa's word, until it has succeeded often enough. */
-static u64 exchange(gpa_t gpa, int size, bool ad)
+enum how { CMPXCHG, SET_AD, SET_AD_LOCKED };
+
+static int exchange_one(const struct word *w, gpa_t gpa, enum how how, u64 old, u64 new)
 {
-	u64 done = 0, step = BIT(size * 4);
+	bool done;
+
+	if (how == CMPXCHG)
+		return guest_cmpxchg(&mmu, gpa, old, new, w->size);
+	if (how == SET_AD)
+		return guest_set_ad(&mmu, gpa, old, new, w->size);
+	rwlock_write_lock(&mmu.lock);
+	done = guest_set_ad_locked(&mmu.slots[0], gpa_to_gfn(gpa), w->p, old, new);
+	rwlock_write_unlock(&mmu.lock);
+	return done ? 0 : -EAGAIN;
+}
+
+/* Adds to the upper half by exchange, in @gpa's word, until it has succeeded often enough. */
+static u64 exchange(const struct word *w, gpa_t gpa, enum how how)
+{
+	u64 done = 0, step = BIT(w->size * 4);
 
 	for (u64 i = 0; done < WANTED && i < TRIES; i++) {
 		u64 old;
 		int r;
 
-		assert_int_equal(guest_read_entry(&mmu, gpa, &old, size), 0);
-		r = ad ? guest_set_ad(&mmu, gpa, old, old + step, size)
-		       : guest_cmpxchg(&mmu, gpa, old, old + step, size);
+		assert_int_equal(guest_read_entry(&mmu, gpa, &old, w->size), 0);
+		r = exchange_one(w, gpa, how, old, old + step);
 		assert_true(r == 0 || r == -EAGAIN);
 		done += r == 0;
 	}
 	return done;
 }
 
-static void run(int size, bool ad)
+static void run(int size, enum how how)
 {
 	struct memslot *slot;
 	struct word w = {.size = size};
@@ -73,7 +88,7 @@ static void run(int size, bool ad)
 	w.p = (char *)env_va(memslot_hpa(slot, (gfn_t){1}, NULL)) + 8;
 	stop = false;
 	assert_int_equal(pthread_create(&t, NULL, vcpu, &w), 0);
-	done = exchange(gpa, size, ad);
+	done = exchange(&w, gpa, how);
 	__atomic_store_n(&stop, true, __ATOMIC_RELAXED);
 	pthread_join(t, NULL);
 	assert_int_equal(guest_read_entry(&mmu, gpa, &now, size), 0);
@@ -85,15 +100,16 @@ static void run(int size, bool ad)
 static void test_eight_bytes(void **state)
 {
 	(void)state;
-	run(8, false);
-	run(8, true);
+	run(8, CMPXCHG);
+	run(8, SET_AD);
+	run(8, SET_AD_LOCKED);
 }
 
 static void test_four_bytes(void **state)
 {
 	(void)state;
-	run(4, false);
-	run(4, true);
+	run(4, CMPXCHG);
+	run(4, SET_AD);
 }
 
 int main(void)

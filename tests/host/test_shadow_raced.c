@@ -24,8 +24,10 @@ static struct nested_vm v;
 static void *fault(void *result)
 {
 	struct nested_fault out;
+	int level;
 
-	*(int *)result = mmu_nested_fault(&v.mmu, &v.n, (ngpa_t){ADDR}, PFERR_U, &out);
+	*(int *)result = nested_fault_walk(&v.mmu, &v.n, (ngpa_t){ADDR}, ACC_READ | ACC_USER, &out,
+					   &level);
 	return NULL;
 }
 
