@@ -17,7 +17,7 @@
 #define PARAM_WORDS_huge(W) W(huge, 4k) W(huge, 2m) W(huge, 1g)
 #define PARAM_WORDS_nx_huge_pages(W) \
 	W(nx_huge_pages, off) W(nx_huge_pages, on) W(nx_huge_pages, auto)
-#define PARAM_WORDS_dirty(W)	  W(dirty, wp) W(dirty, dbit)
+#define PARAM_WORDS_dirty(W)	  W(dirty, dbit) W(dirty, wp)
 #define PARAM_WORDS_dirty_mode(W) W(dirty_mode, protect) W(dirty_mode, initially_all_set)
 #define PARAM_WORDS_migrate(W)	  W(migrate, off) W(migrate, twin)
 #define PARAM_WORDS_switchover(W) \

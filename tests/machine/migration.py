@@ -55,17 +55,26 @@ TESTS += [
 
 # --- logging and splitting ---
 
-TESTS += [
-    arrives("initially-all-set", "dirty_mode=initially-all-set", "np=aliased-split",
-            {"split.tdp.1g": 1, "split.tdp.2m": at_least(512),
-             "split.nested.1g": 2, "split.nested.2m": at_least(600)}),
-    # Nothing is split ahead: the guest's writes do it.
-    arrives("no-eager-split", "eager_page_split=off", "np=aliased",
-            {"split.tdp.1g": 0, "split.tdp.2m": 0, "split.nested.1g": 0, "split.nested.2m": 0,
-             "source.stats.fault_split_tdp": at_least(1),
-             "source.stats.fault_split_nested": at_least(10)}),
-    arrives("no-eager-split-all-set", "eager_page_split=off dirty_mode=initially-all-set",
-            "np=aliased-split",
-            {"split.tdp.2m": 0, "split.nested.2m": 0,
-             "source.stats.fault_split_nested": at_least(10)}),
-]
+# Where nothing is split ahead the guest's writes do it.
+LAZY = {"split.tdp.1g": 0, "split.tdp.2m": 0, "split.nested.1g": 0, "split.nested.2m": 0,
+        "source.stats.fault_split_tdp": at_least(1), "source.stats.fault_split_nested": at_least(10)}
+# How each tracker shows that it was at work, and the other one was not.
+TRACKERS = {"dbit": {"source.stats.dirty_tables_scanned": at_least(500),
+                     "source.stats.dirty_tables_skipped": at_least(500)},
+            "wp": {"source.stats.dirty_faults": at_least(500),
+                   "source.stats.dirty_tables_scanned": 0}}
+
+for tracker, shows in TRACKERS.items():
+    word = "dirty=" + tracker
+    TESTS += [
+        arrives(tracker, word, "", shows),
+        arrives(tracker + "-initially-all-set", word + " dirty_mode=initially-all-set",
+                "np=aliased-split",
+                {"split.tdp.1g": 1, "split.tdp.2m": at_least(512), "split.nested.1g": 2,
+                 "split.nested.2m": at_least(600), **shows}),
+        arrives(tracker + "-no-eager-split", word + " eager_page_split=off", "np=aliased", LAZY),
+        arrives(tracker + "-no-eager-split-all-set",
+                word + " eager_page_split=off dirty_mode=initially-all-set", "np=aliased-split",
+                {"split.tdp.2m": 0, "split.nested.2m": 0,
+                 "source.stats.fault_split_nested": at_least(10)}),
+    ]

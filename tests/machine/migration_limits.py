@@ -20,13 +20,13 @@ TESTS = [
             {"split.enospc": at_least(100), "split.nested.1g": at_least(1),
              "split.nested.2m": at_least(100), "split.tdp.2m": at_least(512),
              "source.stats.mmu_recycled": at_least(1)}, warns=[REFUSED]),
-    # Memory for L1's tables, and for a part of L2's; not even for L1's.
+    # Memory for most of the tables; for few. Both trees are split side by side, the 1G pages first.
     arrives("enomem-nested", "l0_mem=4M", "",
-            {"split.enomem": at_least(50), "split.tdp.1g": 1, "split.tdp.2m": at_least(512),
+            {"split.enomem": at_least(50), "split.tdp.1g": 1, "split.tdp.2m": at_least(300),
              "split.nested.1g": 1, "split.nested.2m": at_least(100)}, warns=[REFUSED]),
     arrives("enomem-tdp", "l0_mem=1M", "",
             {"split.enomem": at_least(200), "split.tdp.1g": 1, "split.tdp.2m": at_most(511),
-             "split.nested.1g": 0, "split.nested.2m": 0}, warns=[REFUSED]),
+             "split.nested.2m": at_most(511)}, warns=[REFUSED]),
 ]
 
 # --- time and bandwidth ---
@@ -47,7 +47,7 @@ TESTS += [
     arrives("max-rounds", SLOW + "downtime_limit=1 auto_converge=off max_rounds=4", WRITER,
             {"ram.total": 512 << 20, "cpu-throttle-percentage": 0, "ram.dirty-sync-count": 5}),
     Test("migrate-unverified", cmdline="audit=on verify=off", l1_cmdline=SMALL,
-         expect=[r"^migration: the destination runs; memory and state were not compared",
+         expect=[r"^migration: the destination runs; its memory was not compared",
                  r"^\[twin\] " + DONE],
          result={**COMPLETED, "verified": False, "verify-time": at_most(500)}, timeout=150),
 ]
