@@ -100,30 +100,44 @@ void env_pte_clear(u64 *p, u64 bits)
 	__atomic_and_fetch(p, ~bits, __ATOMIC_SEQ_CST);
 }
 
-/* Not where there is nothing to clear: looking is cheaper. Returns what was there. */
-static inline u64 pte_clear_some(u64 *p, u64 bits)
+/* Not where there is nothing to clear: looking is cheaper. */
+static inline void pte_clear_some(u64 *p, u64 bits)
 {
-	u64 had = READ_ONCE(*p) & bits;
-
-	if (had)
+	if (READ_ONCE(*p) & bits)
 		__atomic_and_fetch(p, ~bits, __ATOMIC_SEQ_CST);
-	return had;
 }
 
+/* Is none of @bits set in these eight? */
+static inline bool eight_lack(const u64 *p, u64 bits)
+{
+	u64 any = READ_ONCE(p[0]) | READ_ONCE(p[1]) | READ_ONCE(p[2]) | READ_ONCE(p[3]) |
+		  READ_ONCE(p[4]) | READ_ONCE(p[5]) | READ_ONCE(p[6]) | READ_ONCE(p[7]);
+
+	return !(any & bits);
+}
+
+/* There is one of these for each 4K page: eight at a time. */
 bool env_pte_clear_run(u64 *p, u64 n, u64 bits)
 {
-	u64 had = 0;
-
-	/* There is one of these for each 4K page: eight at a time. */
+	for (; n >= 8 && eight_lack(p, bits); n -= 8)
+		p += 8;
+	for (; n && !(READ_ONCE(*p) & bits); n--)
+		p++;
+	if (!n)
+		return false;
 	for (; n >= 8; n -= 8, p += 8) {
-		had |= pte_clear_some(&p[0], bits) | pte_clear_some(&p[1], bits);
-		had |= pte_clear_some(&p[2], bits) | pte_clear_some(&p[3], bits);
-		had |= pte_clear_some(&p[4], bits) | pte_clear_some(&p[5], bits);
-		had |= pte_clear_some(&p[6], bits) | pte_clear_some(&p[7], bits);
+		pte_clear_some(&p[0], bits);
+		pte_clear_some(&p[1], bits);
+		pte_clear_some(&p[2], bits);
+		pte_clear_some(&p[3], bits);
+		pte_clear_some(&p[4], bits);
+		pte_clear_some(&p[5], bits);
+		pte_clear_some(&p[6], bits);
+		pte_clear_some(&p[7], bits);
 	}
 	for (; n; n--, p++)
-		had |= pte_clear_some(p, bits);
-	return had;
+		pte_clear_some(p, bits);
+	return true;
 }
 
 u64 env_pte_take_64(u64 *p, u64 bits)

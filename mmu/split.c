@@ -99,8 +99,10 @@ static void before_arming(struct mmu *mmu, bool eager, struct flush_batch *b)
 int split_and_arm(struct mmu *mmu, struct memslot *slot, const struct dirty_tracker *tracker,
 		  struct flush_batch *b)
 {
-	u64 pages = LEVEL_PAGES(PG_LEVEL_2M), start = slot->base.v, end = start + slot->npages;
 	bool eager = mmu->cfg.eager_page_split;
+	/* Without splits there is less to do for each: many at a time. */
+	u64 pages = LEVEL_PAGES(PG_LEVEL_2M) * (eager ? 1 : 32);
+	u64 start = slot->base.v, end = start + slot->npages;
 	int err, r = eager ? split_level(mmu, slot, PG_LEVEL_1G, start, end, b) : 0;
 
 	for (u64 gfn = start, next; gfn < end; gfn = next) {

@@ -83,11 +83,9 @@ static bool is_table_of_4k(const struct tdp_iter *it)
 }
 
 /* What takes part in tracking: @bits of 4K leaves; of huge ones W, as no bit tells which part. */
-static void arm_leaf(const struct tdp_iter *it, u64 bits, struct flush_batch *b)
+static void arm_leaf(const struct spte_pos *pos, u64 bits, struct flush_batch *b)
 {
-	struct spte_pos pos = tdp_iter_pos(it);
-
-	spte_clear_bits(&pos, it->level == PG_LEVEL_4K ? bits : it->mmu->cfg.fmt->write, b);
+	spte_clear_bits(pos, pos->level == PG_LEVEL_4K ? bits : pos->mmu->cfg.fmt->write, b);
 }
 
 void tdp_arm_range(struct mmu *mmu, u64 start, u64 end, u64 bits, struct flush_batch *b)
@@ -96,11 +94,12 @@ void tdp_arm_range(struct mmu *mmu, u64 start, u64 end, u64 bits, struct flush_b
 
 	debug_assert(rwlock_held_write(&mmu->lock));
 	tdp_for_each (it, mmu, PG_LEVEL_2M, start, end) {
+		struct spte_pos pos = tdp_iter_pos(&it);
 		u64 first = MAX(start, it.gfn) - it.gfn;
 		u64 last = MIN(end, it.gfn + LEVEL_PAGES(it.level)) - it.gfn - 1;
 
 		if (spte_is_leaf(mmu, it.old, it.level))
-			arm_leaf(&it, bits, b);
+			arm_leaf(&pos, bits, b);
 		else if (is_table_of_4k(&it))
 			spte_clear_range(mmu, (u64 *)env_va(spte_hpa(mmu, it.old)) + first,
 					 last - first + 1, bits, b);
@@ -109,18 +108,24 @@ void tdp_arm_range(struct mmu *mmu, u64 start, u64 end, u64 bits, struct flush_b
 
 void tdp_arm_masked(struct mmu *mmu, u64 base, u64 mask, u64 bits, struct flush_batch *b)
 {
-	struct tdp_iter it;
+	struct spte_pos pos = {.mmu = mmu, .gfn = {base}, .level = mmu->cfg.fmt->levels};
+	u64 *table = mmu->tdp_root;
 
 	debug_assert(rwlock_held_write(&mmu->lock));
-	/* Aligned by 64: all under one entry of level 2 or above. */
-	tdp_for_each (it, mmu, PG_LEVEL_2M, base, base + 1) {
-		if (spte_is_leaf(mmu, it.old, it.level)) {
-			if (mask)
-				arm_leaf(&it, bits, b);
-		} else if (is_table_of_4k(&it)) {
-			u64 *table = env_va(spte_hpa(mmu, it.old));
+	/* Aligned by 64: one way down for all, in few steps as there is one for each 64 pages. */
+	for (;; pos.level--) {
+		u64 e;
 
-			spte_clear_masked(mmu, table + (base - it.gfn), mask, bits, b);
+		pos.sptep = &table[base >> 9 * (pos.level - 1) & (TABLE_ENTRIES - 1)];
+		if (pos.level == PG_LEVEL_4K)
+			break;
+		e = READ_ONCE(*pos.sptep);
+		if (!spte_is_table(mmu, e, pos.level)) {
+			if (mask && spte_is_leaf(mmu, e, pos.level))
+				arm_leaf(&pos, bits, b);
+			return;
 		}
+		table = env_va(spte_hpa(mmu, e));
 	}
+	spte_clear_masked(mmu, pos.sptep, mask, bits, b);
 }

@@ -59,7 +59,7 @@ MUTANTS = [
            "else if (is_table_of_4k(&it) && ((it.old & mmu->cfg.fmt->accessed) || "
            "!(it.old & SPTE_COLD))) spte_clear_range(", TDP),
     mutant("dbit-takes-d-of-huge-leaves", "mmu/tdp_mmu.c",
-           "it->level == PG_LEVEL_4K ? bits : it->mmu->cfg.fmt->write", "bits", TDP),
+           "pos->level == PG_LEVEL_4K ? bits : pos->mmu->cfg.fmt->write", "bits", TDP),
     mutant("dbit-split-passes-d-of-1g-on", "mmu/split.c",
            "if (pos->mmu->cfg.dirty != DIRTY_DBIT || (huge & fmt->write))",
            "if (pos->mmu->cfg.dirty != DIRTY_DBIT || (huge & fmt->write) || "

@@ -118,9 +118,9 @@ MUTANTS = [
            "MIN(end, it.gfn + LEVEL_PAGES(it.level)) - it.gfn - 1",
            "MIN(end, it.gfn + LEVEL_PAGES(it.level)) - it.gfn - 2", TDP),
     mutant("protect-tdp-not-huge", "mmu/tdp_mmu.c",
-           "if (spte_is_leaf(mmu, it.old, it.level)) arm_leaf(&it, bits, b); else", "", TDP),
+           "if (spte_is_leaf(mmu, it.old, it.level)) arm_leaf(&pos, bits, b); else", "", TDP),
     mutant("protect-tdp-mask-not-huge", "mmu/tdp_mmu.c",
-           "if (mask) arm_leaf(&it, bits, b);", ";", TDP),
+           "if (mask && spte_is_leaf(mmu, e, pos.level)) arm_leaf(&pos, bits, b);", ";", TDP),
     mutant("protect-nested-not-1g", "mmu/shadow_wrprot.c",
            "for (int level = PG_LEVEL_4K; level <= PG_LEVEL_1G; level++) { "
            "head = rmap_range(slot, start, end, level, &last); spte_clear_heads",
