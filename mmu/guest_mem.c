@@ -120,7 +120,7 @@ int guest_write(struct mmu *mmu, gpa_t gpa, const void *src, size_t len)
 	return err;
 }
 
-int guest_page_write_begin(struct mmu *mmu, gfn_t gfn, struct guest_page *page)
+int guest_page_find(struct mmu *mmu, gfn_t gfn, struct guest_page *page)
 {
 	struct memslot *slot = memslot_find(mmu, gfn);
 
@@ -128,10 +128,15 @@ int guest_page_write_begin(struct mmu *mmu, gfn_t gfn, struct guest_page *page)
 		return -EFAULT;
 	page->slot = slot;
 	page->gfn = gfn;
-	page->b = FLUSH_BATCH_INIT;
-	page->exclusive = lock_for_write(mmu, slot, gfn_to_gpa(gfn), PAGE_SIZE, &page->b);
 	page->va = page_va(slot, gfn_to_gpa(gfn));
 	return 0;
+}
+
+void guest_page_write_begin(struct mmu *mmu, struct guest_page *page)
+{
+	page->b = FLUSH_BATCH_INIT;
+	page->exclusive =
+		lock_for_write(mmu, page->slot, gfn_to_gpa(page->gfn), PAGE_SIZE, &page->b);
 }
 
 void guest_page_write_end(struct mmu *mmu, struct guest_page *page)

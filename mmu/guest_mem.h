@@ -38,8 +38,9 @@ bool __must_check guest_set_ad_locked(struct memslot *slot, gfn_t gfn, u64 *entr
 int __must_check guest_read_entry(struct mmu *mmu, gpa_t gpa, u64 *entry, int size);
 
 /*
- * One page, for several accesses in a row: what guest_read() and guest_write() do for each, done
- * once. Between begin and end mmu_lock is held; @page->va is the page's first byte.
+ * One page, for several accesses: what guest_read() and guest_write() do for each, done once.
+ * @page->va is its first byte, as long as the VM lives. Writes to it go between begin and end;
+ * mmu_lock is held there.
  */
 struct guest_page {
 	void *va;
@@ -48,7 +49,9 @@ struct guest_page {
 	bool exclusive; /* mmu_lock is held for writing */
 	struct flush_batch b;
 };
-int __must_check guest_page_write_begin(struct mmu *mmu, gfn_t gfn, struct guest_page *page);
+/* A page that can be written. */
+int __must_check guest_page_find(struct mmu *mmu, gfn_t gfn, struct guest_page *page);
+void guest_page_write_begin(struct mmu *mmu, struct guest_page *page);
 void guest_page_write_end(struct mmu *mmu, struct guest_page *page);
 /* For reading, with no lock; NULL outside of the slots. */
 const void *guest_page_read(struct mmu *mmu, gfn_t gfn);

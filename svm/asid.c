@@ -51,14 +51,9 @@ static void forget(struct svm_l1_asid *e)
 }
 
 /* L1's numbers that have an entry in common keep flushing it, which is all that they lose. */
-static struct svm_l1_asid *entry_of(struct svm_vcpu *svm, u32 number)
-{
-	return &svm->l1_asids[number % SVM_L1_ASIDS];
-}
-
 struct svm_l1_asid *svm_l1_asid_get(struct svm_vcpu *svm, u32 number)
 {
-	struct svm_l1_asid *e = entry_of(svm, number);
+	struct svm_l1_asid *e = svm_l1_asid_at(svm, number);
 
 	if (unlikely(e->number != number)) {
 		forget(e);
@@ -69,7 +64,7 @@ struct svm_l1_asid *svm_l1_asid_get(struct svm_vcpu *svm, u32 number)
 
 void svm_l1_asid_flush(struct svm_vcpu *svm, u32 number)
 {
-	struct svm_l1_asid *e = entry_of(svm, number);
+	struct svm_l1_asid *e = svm_l1_asid_at(svm, number);
 
 	if (e->number == number)
 		forget(e);

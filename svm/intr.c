@@ -133,8 +133,7 @@ static void virq_take(struct svm_vcpu *svm)
 		.vector = (u8)(c->vintr >> V_INTR_VECTOR_SHIFT),
 	};
 	c->vintr &= ~V_IRQ;
-	if (!vmcb_intercept_test(&svm->nested.ctl, INTERCEPT_VINTR))
-		vmcb_intercept_clear(c, INTERCEPT_VINTR);
+	svm_virq_intercept(svm);
 }
 
 static bool virq_deliverable(const struct svm_vcpu *svm)
@@ -154,6 +153,8 @@ void svm_virq_intercept(struct svm_vcpu *svm)
 
 	if (c->vintr & V_IRQ || vmcb_intercept_test(&svm->nested.ctl, INTERCEPT_VINTR))
 		vmcb_intercept_set(c, INTERCEPT_VINTR);
+	else
+		vmcb_intercept_clear(c, INTERCEPT_VINTR);
 }
 
 void svm_virq_enter(struct svm_vcpu *svm)
@@ -196,7 +197,7 @@ bool svm_intr_allowed(struct vcpu *vcpu)
 {
 	struct svm_vcpu *svm = to_svm(vcpu);
 
-	if (!svm->nested.gif || vcpu->pending.type != EVENT_NONE)
+	if (!svm_gif(svm) || vcpu->pending.type != EVENT_NONE)
 		return false;
 	if (!vcpu->guest_mode)
 		return vcpu->rflags & RFLAGS_IF &&
@@ -209,7 +210,7 @@ bool svm_nested_intr(struct vcpu *vcpu)
 {
 	struct svm_vcpu *svm = to_svm(vcpu);
 
-	if (!vcpu->guest_mode || !svm->nested.gif || !l1_intercepts_intr(svm) ||
+	if (!vcpu->guest_mode || !svm_gif(svm) || !l1_intercepts_intr(svm) ||
 	    !l1_interrupts_on(svm))
 		return false;
 	svm_nested_exit(svm, SVM_EXIT_INTR, 0, 0);
@@ -218,15 +219,19 @@ bool svm_nested_intr(struct vcpu *vcpu)
 
 /*
  * A virtual interrupt of highest priority, whose delivery is intercepted, tells when IF and the
- * shadow allow one. Where something else is in the way its end is an exit anyhow: STGI, and L1's IF
- * while L2 runs with V_INTR_MASKING.
+ * shadow allow one. Where something else is in the way its end is an exit: STGI, and L1's IF while
+ * L2 runs with V_INTR_MASKING.
  */
 void svm_intr_window(struct vcpu *vcpu)
 {
 	struct svm_vcpu *svm = to_svm(vcpu);
 	struct vmcb_control *c = &svm->vmcb->control;
 
-	if (svm->window || !svm->nested.gif)
+	if (!svm_gif(svm)) {
+		svm_gif_wait(svm);
+		return;
+	}
+	if (svm->window)
 		return;
 	if (vcpu->guest_mode) {
 		if (svm->nested.ctl.vintr & V_INTR_MASKING && !l1_interrupts_on(svm))

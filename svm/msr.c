@@ -30,8 +30,8 @@ static int efer_write(struct svm_vcpu *svm, u64 val)
 		return -EINVAL;
 	if (!svm->vcpu.guest_mode) {
 		svm->nested.svme = !!(val & EFER_SVME);
-		if (!svm->nested.svme)
-			svm->nested.gif = 1;
+		svm->nested.gif = svm_gif(svm) || !svm->nested.svme;
+		svm_gif_place(svm);
 	}
 	s->efer = (val & ~EFER_LMA) | (s->efer & EFER_LMA) | EFER_SVME;
 	return 0;

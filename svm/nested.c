@@ -4,58 +4,69 @@
 #include "mmu/guest_mem.h"
 #include "svm/svm.h"
 
-static enum nested_result fault(struct svm_vcpu *svm, u8 vector)
+static __rare enum nested_result fault(struct svm_vcpu *svm, u8 vector)
 {
 	svm_queue_exception(svm, vector, vector == EXC_GP, 0);
 	return NESTED_DONE;
 }
 
-static int vmload(struct svm_vcpu *svm, u64 gpa)
+static bool is_vmcb_address(u64 gpa)
 {
-	const struct vmcb *from = guest_page_read(svm_mmu(svm), gpa_to_gfn((gpa_t){gpa}));
+	return IS_ALIGNED(gpa, PAGE_SIZE) && !(gpa >> svm_host.limits.maxphyaddr);
+}
+
+static __rare const struct vmcb *vmcb_in_rom(struct svm_vcpu *svm, u64 gpa)
+{
+	return is_vmcb_address(gpa) ? guest_page_read(svm_mmu(svm), gpa_to_gfn((gpa_t){gpa}))
+				    : NULL;
+}
+
+struct guest_page *svm_vmcb_page_find(struct svm_vcpu *svm, u64 gpa)
+{
+	struct svm_vmcb_page *p = &svm->vmcb_pages[gpa / PAGE_SIZE % SVM_VMCB_PAGES];
+
+	p->named = 0;
+	if (!is_vmcb_address(gpa) ||
+	    guest_page_find(svm_mmu(svm), gpa_to_gfn((gpa_t){gpa}), &p->page))
+		return NULL;
+	p->named = gpa + 1;
+	return &p->page;
+}
+
+/* It may lie in a ROM. Moves RIP on first: the instruction may turn out to be unreadable. */
+static enum nested_result vmload(struct svm_vcpu *svm, const struct vm_exit *exit)
+{
+	u64 gpa = svm->vcpu.gpr[RAX];
+	const struct guest_page *page = svm_vmcb_page(svm, gpa);
+	const struct vmcb *from = page ? page->va : vmcb_in_rom(svm, gpa);
 	struct vmcb_save *to = &svm->vmcb01->save;
 
-	if (!from)
-		return -EFAULT;
+	if (unlikely(!from))
+		return fault(svm, EXC_GP);
+	if (unlikely(svm_skip(&svm->vcpu, exit)))
+		return NESTED_DONE;
 	svm_vmload_copy(to, &from->save);
 	to->fs.attrib &= 0xfff;
 	to->gs.attrib &= 0xfff;
 	to->tr.attrib &= 0xfff;
 	to->ldtr.attrib &= 0xfff;
-	return 0;
+	return NESTED_DONE;
 }
 
-static int vmsave(struct svm_vcpu *svm, u64 gpa)
+static enum nested_result vmsave(struct svm_vcpu *svm, const struct vm_exit *exit)
 {
-	struct guest_page page;
+	struct guest_page *page = svm_vmcb_page(svm, svm->vcpu.gpr[RAX]);
 	struct vmcb *to;
-	int err = guest_page_write_begin(svm_mmu(svm), gpa_to_gfn((gpa_t){gpa}), &page);
 
-	if (err)
-		return err;
-	to = page.va;
-	svm_vmload_copy(&to->save, &svm->vmcb01->save);
-	guest_page_write_end(svm_mmu(svm), &page);
-	return 0;
-}
-
-/* Moves RIP on first, so that nothing is done twice if the instruction cannot be fetched. */
-static enum nested_result move_state(struct svm_vcpu *svm, const struct vm_exit *exit)
-{
-	u64 gpa = svm->vcpu.gpr[RAX];
-	u64 rip = svm->vcpu.rip;
-	int err;
-
-	if (!IS_ALIGNED(gpa, PAGE_SIZE) || gpa >> svm_host.limits.maxphyaddr)
+	if (unlikely(!page))
 		return fault(svm, EXC_GP);
-	if (svm_skip(&svm->vcpu, exit))
+	if (unlikely(svm_skip(&svm->vcpu, exit)))
 		return NESTED_DONE;
-	err = exit->code == SVM_EXIT_VMLOAD ? vmload(svm, gpa) : vmsave(svm, gpa);
-	if (!err)
-		return NESTED_DONE;
-	svm->vcpu.rip = rip;
-	svm->vcpu.pending.type = EVENT_NONE; /* a trap after an instruction that was not */
-	return fault(svm, EXC_GP);
+	guest_page_write_begin(svm_mmu(svm), page);
+	to = page->va;
+	svm_vmload_copy(&to->save, &svm->vmcb01->save);
+	guest_page_write_end(svm_mmu(svm), page);
+	return NESTED_DONE;
 }
 
 /*
@@ -86,13 +97,14 @@ enum nested_result svm_virt_insn(struct vcpu *vcpu, const struct vm_exit *exit)
 		/* L2's VMRUN is always L1's: without that intercept L2 does not run. */
 		return vcpu->guest_mode ? fault(svm, EXC_UD) : svm_vmrun(svm, exit);
 	case SVM_EXIT_VMLOAD:
+		return vmload(svm, exit);
 	case SVM_EXIT_VMSAVE:
-		return move_state(svm, exit);
+		return vmsave(svm, exit);
 	case SVM_EXIT_STGI:
 	case SVM_EXIT_CLGI:
 		if (!svm_skip(vcpu, exit))
-			svm->nested.gif = exit->code == SVM_EXIT_STGI;
-		if (!svm->nested.gif)
+			svm_gif_set(svm, exit->code == SVM_EXIT_STGI);
+		if (!svm_gif(svm))
 			svm_window_close(svm);
 		return NESTED_DONE;
 	case SVM_EXIT_INVLPGA:
@@ -112,7 +124,7 @@ u32 svm_instants(struct vcpu *vcpu)
 		mask = svm->nested.run_pending ? INSTANT_TRANSITION : INSTANT_L2;
 	if (vcpu->pending.type != EVENT_NONE && vcpu->pending.in_delivery)
 		mask |= INSTANT_EVENT;
-	if (!svm->nested.gif)
+	if (!svm_gif(svm))
 		mask |= INSTANT_GIF0;
 	if (vcpu->guest_mode && vcpu->halted)
 		mask |= INSTANT_HALTED;

@@ -152,6 +152,18 @@ static u8 normalise_cpl(const struct vmcb_save *s)
 	return s->rflags & RFLAGS_VM ? 3 : s->cpl & 3;
 }
 
+void svm_normalise_flow(struct vmcb_save *s)
+{
+	bool long_mode = s->efer & EFER_LMA;
+
+	s->rflags = (s->rflags & RFLAGS_DEFINED) | RFLAGS_FIXED;
+	if (long_mode)
+		s->rflags &= ~RFLAGS_VM;
+	if (!long_mode || !(s->cs.attrib & VMCB_SEG_L))
+		s->rip = (u32)s->rip;
+	s->cpl = normalise_cpl(s);
+}
+
 void svm_normalise_registers(struct vmcb_save *s)
 {
 	u32 shift = s->cr4 & CR4_LA57 ? 7 : 16;
@@ -163,17 +175,12 @@ void svm_normalise_registers(struct vmcb_save *s)
 	normalise_segment(&s->gdtr, shift);
 	normalise_segment(&s->idtr, shift);
 	s->cr0 = (s->cr0 & CR0_DEFINED) | CR0_ET;
-	s->rflags = (s->rflags & RFLAGS_DEFINED) | RFLAGS_FIXED;
 	s->efer &= ~EFER_LMA;
-	if (s->efer & EFER_LME && s->cr0 & CR0_PG) {
+	if (s->efer & EFER_LME && s->cr0 & CR0_PG)
 		s->efer |= EFER_LMA;
-		s->rflags &= ~RFLAGS_VM;
-	} else {
+	else
 		s->cr3 = (u32)s->cr3;
-	}
-	if (!(s->efer & EFER_LMA) || !(s->cs.attrib & VMCB_SEG_L))
-		s->rip = (u32)s->rip;
-	s->cpl = normalise_cpl(s);
+	svm_normalise_flow(s);
 	s->dr6 = (s->dr6 & ~BIT(12)) | DR6_INIT;
 	s->dr7 |= DR7_INIT;
 }

@@ -39,3 +39,5 @@ const char *svm_check_vmcb(const struct vmcb_control *c, const struct vmcb_save 
  * attributes, EFER.LMA, canonical bases, CPL by mode) is so already. What VMLOAD loads is left out.
  */
 void svm_normalise_registers(struct vmcb_save *s);
+/* The same when only RIP and RFLAGS may be in another form. */
+void svm_normalise_flow(struct vmcb_save *s);

@@ -34,24 +34,21 @@ bool svm_nested_owns(struct vcpu *vcpu, const struct vm_exit *exit)
 {
 	struct svm_vcpu *svm = to_svm(vcpu);
 
+	if (exit->code >= 32 * ARRAY_SIZE(svm->nested.ctl.intercepts))
+		return exit->kind == EXIT_ENTRY_FAILED;
+	if (!vmcb_intercept_test(&svm->nested.ctl, (u32)exit->code))
+		return false;
 	switch (exit->kind) {
 	case EXIT_HOST:
-	case EXIT_FAULT:
 	case EXIT_INTR_WINDOW:
 		return false;
-	case EXIT_ENTRY_FAILED:
-		return true;
-	default:
-		break;
-	}
-	if (exit->code >= 32 * ARRAY_SIZE(svm->nested.ctl.intercepts) ||
-	    !vmcb_intercept_test(&svm->nested.ctl, (u32)exit->code))
-		return false;
-	if (exit->kind == EXIT_IO)
+	case EXIT_IO:
 		return io_is_for_l1(svm, exit);
-	if (exit->kind == EXIT_MSR)
+	case EXIT_MSR:
 		return msr_is_for_l1(svm, exit);
-	return true;
+	default:
+		return true;
+	}
 }
 
 /* --- the exit --- */
@@ -99,19 +96,19 @@ static void write_save(struct vmcb_save *to, const struct vmcb_save *from)
 /* What #VMEXIT stores, and nothing else of the page. */
 static void write_vmcb12(struct svm_vcpu *svm, u64 code, u64 info1, u64 info2)
 {
-	gfn_t gfn = gpa_to_gfn((gpa_t){svm->nested.vmcb12});
-	struct guest_page page;
+	struct guest_page *page = svm_vmcb_page(svm, svm->nested.vmcb12);
 	struct vmcb *to;
 
-	if (guest_page_write_begin(svm_mmu(svm), gfn, &page)) {
+	if (unlikely(!page)) {
 		vm_end(svm->vcpu.vm, -EFAULT, "#VMEXIT: the VMCB at 0x%lx cannot be written",
 		       svm->nested.vmcb12);
 		return;
 	}
-	to = page.va;
+	guest_page_write_begin(svm_mmu(svm), page);
+	to = page->va;
 	write_control(svm, &to->control, code, info1, info2);
 	write_save(&to->save, &svm->vmcb02->save);
-	guest_page_write_end(svm_mmu(svm), &page);
+	guest_page_write_end(svm_mmu(svm), page);
 }
 
 /* APM 2 15.6: what #VMEXIT loads of the host, what it clears, and what it leaves as L2 had it. */
@@ -131,7 +128,7 @@ static void enter_l1(struct svm_vcpu *svm)
 	}
 	svm_use_vmcb01(svm);
 	svm_registers_from_vmcb(svm);
-	svm->nested.gif = 0;
+	svm_gif_set(svm, false);
 	svm->nested.run_pending = 0;
 	svm->vcpu.pending.type = EVENT_NONE;
 	svm->vcpu.halted = false;

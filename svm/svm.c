@@ -140,6 +140,7 @@ static void svm_nested_save(struct vcpu *vcpu, void *state)
 {
 	struct svm_vcpu *svm = to_svm(vcpu);
 
+	svm->nested.gif = svm_gif(svm);
 	svm_nested_state_save(&svm->nested, svm->vmcb01, svm->vmcb02,
 			      svm->window && vcpu->guest_mode, state);
 }
@@ -151,12 +152,14 @@ static int svm_nested_load(struct vcpu *vcpu, const void *state)
 
 	if (svm_nested_state_check(in, &svm_host.limits))
 		return -EINVAL;
-	if (in->guest_mode && !svm_vmcb12_usable(svm, in->vmcb12))
+	if (in->guest_mode && !svm_vmcb_page(svm, in->vmcb12))
 		return -EINVAL;
 	svm_registers_to_vmcb(svm);
 	svm_nested_state_load(&svm->nested, svm->vmcb01, svm->vmcb02, in);
+	svm->kept = (struct svm_kept){0};
 	svm_l1_asid_flush_all(svm);
 	svm_use_vmcb01(svm);
+	svm_gif_place(svm);
 	if (in->guest_mode) {
 		int err = svm_nested_load_root(svm, true);
 

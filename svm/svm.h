@@ -12,6 +12,7 @@
 #include "kernel/vm.h"
 #include "lib/vmcb.h"
 #include "mmu/env.h"
+#include "mmu/guest_mem.h"
 #include "svm/code.h"
 #include "svm/nested_state.h"
 
@@ -40,6 +41,24 @@ struct svm_l1_asid {
 /* The longest instruction. */
 #define SVM_INSN_MAX 15
 
+/* Pages with VMCBs of L1's, as VMRUN, VMLOAD and VMSAVE named them. */
+#define SVM_VMCB_PAGES 4
+struct svm_vmcb_page {
+	u64 named; /* the gpa and 1 more; 0: none */
+	struct guest_page page;
+};
+
+/*
+ * What of the last VMRUN can serve the next one. The copies of vmcb12 are nested.ctl, and the
+ * state-save area of vmcb02, which is as L2 left it, and so is L1's until L1 writes there.
+ */
+struct svm_kept {
+	bool control; /* nested.ctl was checked and is merged into vmcb02 */
+	bool save;    /* vmcb02's registers were checked and put into form */
+	/* L1's own, under which this was found. */
+	u64 cr0, cr4, efer;
+};
+
 struct svm_vcpu {
 	struct vcpu vcpu; /* must be first */
 
@@ -47,6 +66,9 @@ struct svm_vcpu {
 	struct svm_asid *asid;
 	struct vmcb *vmcb01, *vmcb02;
 	struct svm_asid asid01;
+
+	struct svm_kept kept;
+	struct svm_vmcb_page vmcb_pages[SVM_VMCB_PAGES];
 
 	u64 injected; /* EVENTINJ of the last entry */
 	bool window;  /* V_IRQ in the current VMCB is L0's, to learn of an open window */
@@ -98,6 +120,8 @@ struct svm_cpu {
 } __aligned(64);
 extern struct svm_cpu svm_cpus[MAX_CPUS];
 
+/* What L0 intercepts always, in L1 and in L2. */
+extern u32 svm_intercepts[6];
 /* All ones: every port and every MSR is intercepted. */
 extern u8 svm_map_all[SVM_IOPM_SIZE];
 
@@ -138,6 +162,11 @@ void svm_cpu_save(struct svm_vcpu *svm);
 u8 svm_asid_renew(struct svm_vcpu *svm, struct svm_cpu *cpu, u64 paid);
 /* VMRUN failed: nothing says that it did what TLB_CONTROL asked for before it did. */
 void svm_asid_refused(struct svm_cpu *cpu);
+/* Where L1's @number has its entry, if it has one now. */
+static inline struct svm_l1_asid *svm_l1_asid_at(struct svm_vcpu *svm, u32 number)
+{
+	return &svm->l1_asids[number % SVM_L1_ASIDS];
+}
 /* The entry for L1's @number, made if there is none. */
 struct svm_l1_asid *svm_l1_asid_get(struct svm_vcpu *svm, u32 number);
 /* L1 wants translations of its ASID @number gone; of all ASIDs, its own included. */
@@ -183,6 +212,14 @@ void svm_virq_enter(struct svm_vcpu *svm);
 bool svm_virq_exit(struct svm_vcpu *svm);
 void svm_virq_intercept(struct svm_vcpu *svm);
 
+/* gif.c */
+bool svm_gif(const struct svm_vcpu *svm);
+void svm_gif_set(struct svm_vcpu *svm, bool on);
+/* Something waits for it to be set: the end of that is an exit. */
+void svm_gif_wait(struct svm_vcpu *svm);
+/* EFER.SVME has changed, or all: puts nested.gif where it is to be kept. */
+void svm_gif_place(struct svm_vcpu *svm);
+
 /* msr.c */
 int svm_msr_read(struct vcpu *vcpu, u32 msr, u64 *val);
 int svm_msr_write(struct vcpu *vcpu, u32 msr, u64 val);
@@ -211,13 +248,20 @@ u8 svm_segment_bases(struct vcpu *vcpu, u64 base[SEG_GS + 1]);
 int svm_linear_to_gpa(struct vcpu *vcpu, u64 linear, bool write, gpa_t *gpa);
 
 /* nested.c */
+/* The page of the VMCB at @gpa, or NULL: misaligned, or nothing there that can be written. */
+struct guest_page *svm_vmcb_page_find(struct svm_vcpu *svm, u64 gpa);
+static inline struct guest_page *svm_vmcb_page(struct svm_vcpu *svm, u64 gpa)
+{
+	struct svm_vmcb_page *p = &svm->vmcb_pages[gpa / PAGE_SIZE % SVM_VMCB_PAGES];
+
+	return likely(p->named == gpa + 1) ? &p->page : svm_vmcb_page_find(svm, gpa);
+}
 enum nested_result svm_virt_insn(struct vcpu *vcpu, const struct vm_exit *exit);
 u32 svm_instants(struct vcpu *vcpu);
 
 /* nested_enter.c */
 enum nested_result svm_vmrun(struct svm_vcpu *svm, const struct vm_exit *exit);
-/* @gpa is memory that can be written: #VMEXIT will not fail there. */
-bool svm_vmcb12_usable(struct svm_vcpu *svm, u64 gpa);
+
 /* Makes the tables and the ASID for what nested.ctl says. 0 or -ENOMEM. */
 int __must_check svm_nested_load_root(struct svm_vcpu *svm, bool sync);
 /* vmcb02's control area from vmcb01's and nested.ctl. Cannot fail. */

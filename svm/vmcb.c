@@ -5,6 +5,7 @@
 #include "svm/permissions.h"
 #include "svm/svm.h"
 
+u32 svm_intercepts[6];
 u8 svm_map_all[SVM_IOPM_SIZE] __aligned(4096);
 /* For L1: what VMLOAD loads it may read and write itself. L2 gets svm_map_all (nested_enter.c). */
 static u8 msrpm_l1[SVM_MSRPM_SIZE] __aligned(4096);
@@ -19,7 +20,7 @@ static const u32 value_msrs[] = {MSR_STAR, MSR_SFMASK, MSR_SYSENTER_CS};
  * #DB and #AC: their delivery can raise them again for ever with no instruction boundary in
  * between, which would keep every interrupt out. #MC is the machine's.
  */
-static const u16 l1_intercepts[] = {
+static const u16 always[] = {
 	INTERCEPT_EXCP_BASE + EXC_DB,
 	INTERCEPT_EXCP_BASE + EXC_AC,
 	INTERCEPT_EXCP_BASE + EXC_MC,
@@ -58,6 +59,8 @@ static void let_through(u32 msr, bool write)
 
 void svm_vmcb_init_maps(void)
 {
+	for (u32 i = 0; i < ARRAY_SIZE(always); i++)
+		svm_intercepts[always[i] / 32] |= (u32)BIT(always[i] % 32);
 	memset(svm_map_all, 0xff, sizeof(svm_map_all));
 	memset(msrpm_l1, 0xff, sizeof(msrpm_l1));
 	for (u32 i = 0; i < ARRAY_SIZE(address_msrs); i++)
@@ -70,8 +73,7 @@ void svm_vmcb_init_maps(void)
 
 static void init_control(struct svm_vcpu *svm, struct vmcb_control *c)
 {
-	for (u32 i = 0; i < ARRAY_SIZE(l1_intercepts); i++)
-		vmcb_intercept_set(c, l1_intercepts[i]);
+	memcpy(c->intercepts, svm_intercepts, sizeof(c->intercepts));
 	c->iopm_base = ptr_to_hpa(svm_map_all).v;
 	c->msrpm_base = ptr_to_hpa(msrpm_l1).v;
 	c->vintr = V_INTR_MASKING;

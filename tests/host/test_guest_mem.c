@@ -208,18 +208,19 @@ static void test_page_at_a_time(void **state)
 
 	(void)state;
 	setup();
-	assert_int_equal(guest_page_write_begin(&mmu, (gfn_t){1}, &page), -EFAULT);
-	assert_int_equal(guest_page_write_begin(&mmu, (gfn_t){14}, &page), -EFAULT);
-	assert_false(rwlock_held(&mmu.lock));
-	assert_int_equal(guest_page_write_begin(&mmu, (gfn_t){4}, &page), 0);
-	assert_true(rwlock_held(&mmu.lock) && !rwlock_held_write(&mmu.lock));
+	assert_int_equal(guest_page_find(&mmu, (gfn_t){1}, &page), -EFAULT);
+	assert_int_equal(guest_page_find(&mmu, (gfn_t){14}, &page), -EFAULT);
+	assert_int_equal(guest_page_find(&mmu, (gfn_t){4}, &page), 0);
 	assert_ptr_equal(page.va, byte(0x4000));
+	assert_false(rwlock_held(&mmu.lock));
+	guest_page_write_begin(&mmu, &page);
+	assert_true(rwlock_held(&mmu.lock) && !rwlock_held_write(&mmu.lock));
 	assert_int_equal(low->dirty_bitmap[0], 0);
 	guest_page_write_end(&mmu, &page);
 	assert_false(rwlock_held(&mmu.lock));
 	assert_int_equal(low->dirty_bitmap[0], 4);
 	low->write_track[2] = 1;
-	assert_int_equal(guest_page_write_begin(&mmu, (gfn_t){4}, &page), 0);
+	guest_page_write_begin(&mmu, &page);
 	assert_true(rwlock_held_write(&mmu.lock));
 	assert_int_equal(mmu.stats.mmu_pte_write, 1);
 	guest_page_write_end(&mmu, &page);

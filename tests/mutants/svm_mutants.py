@@ -5,6 +5,10 @@ CHECKS = "test_nested_check"
 STATE = "test_svm_nested_state test_svm_vmload test_vm_state"
 REGISTERS = "test_svm_state"
 ASID = "test_svm_asid"
+COPY = "test_svm_nested_copy"
+VMRUN = "test_svm_vmrun"
+SKIP = "test_svm_skip"
+GIF = "test_svm_gif"
 
 MUTANTS = []
 # Each check, each correction, each field: left out.
@@ -13,7 +17,7 @@ MUTANTS += each("vmrun-unchecked", "svm/nested_check.c", r"REFUSE\(([^;]*?), (\"
 MUTANTS += each("vmrun-unchecked", "svm/nested_check.c", r"^\treturn \"([^\"]*)\";",
                 "\treturn NULL;", CHECKS)
 MUTANTS += each("vmrun-not-normalised", "svm/nested_check.c", r"^\t+(s->\w+) [|&]?= ([^;]*);",
-                r"(void)(\2);", "test_svm_normalise", begin="void svm_normalise_registers", name=1)
+                r"(void)(\2);", "test_svm_normalise", begin="void svm_normalise_", name=1)
 MUTANTS += each("vmrun-not-normalised", "svm/nested_check.c", r"^\t+normalise_segment\(([^;]*);",
                 ";", "test_svm_normalise", begin="void svm_normalise_registers")
 MUTANTS += each("vmrun-not-normalised", "svm/nested_check.c", r"^\t(seg->\w+) = [^;]*;",
@@ -131,4 +135,129 @@ MUTANTS += [
            ASID),
     mutant("asid-flush-of-one-forgotten", "svm/asid.c",
            "if (e->number == number) forget(e);", "if (e->number + 1 == number) forget(e);", ASID),
+
+    # VMRUN that takes for granted what it must look at.
+    mutant("vmrun-control-not-compared", "svm/nested_enter.c",
+           "if (!kept->control || svm_control_differs(ctl, &from->control)) {",
+           "if (!kept->control) {", VMRUN),
+    mutant("vmrun-save-not-compared", "svm/nested_enter.c",
+           "if (!kept->save || svm_save_differs(save, &from->save)) {", "if (!kept->save) {",
+           VMRUN),
+    mutant("vmrun-changed-control-not-checked", "svm/nested_enter.c",
+           "kept->control = false; svm_control_copy", "svm_control_copy", VMRUN),
+    mutant("vmrun-changed-save-not-checked", "svm/nested_enter.c",
+           "kept->save = false; svm_save_copy", "svm_save_copy", VMRUN),
+    mutant("vmrun-checks-control-alone", "svm/nested_enter.c",
+           "if (likely(kept->control && kept->save))", "if (likely(kept->control))", VMRUN),
+    mutant("vmrun-checks-save-alone", "svm/nested_enter.c",
+           "if (likely(kept->control && kept->save))", "if (likely(kept->save))", VMRUN),
+    mutant("vmrun-event-not-checked", "svm/nested_enter.c",
+           "return svm_check_event(ctl->event_inj);", "return NULL;", VMRUN),
+    mutant("vmrun-events-not-copied", "svm/nested_enter.c",
+           "svm_control_copy_events(ctl, &from->control);",
+           "if (!kept->control) svm_control_copy_events(ctl, &from->control);", VMRUN),
+    mutant("vmrun-flow-not-copied", "svm/nested_enter.c",
+           "svm_save_copy_flow(save, &from->save);",
+           "if (!kept->save) svm_save_copy_flow(save, &from->save);", VMRUN),
+    mutant("vmrun-under-another-l1", "svm/nested_enter.c",
+           "keep_under(kept, &svm->vmcb01->save);",
+           "if (!kept->cr0) keep_under(kept, &svm->vmcb01->save);", VMRUN),
+    mutant("vmrun-keeps-what-was-refused", "svm/nested_enter.c", "return check(svm); }",
+           "kept->control = kept->save = true; return check(svm); }", VMRUN),
+    mutant("vmrun-not-merged", "svm/nested_enter.c",
+           "if (!svm->kept.control) merge_lasting(svm);",
+           "if (!svm->kept.save) merge_lasting(svm);", VMRUN),
+    mutant("vmrun-not-put-in-form", "svm/nested_enter.c",
+           "if (svm->kept.save) svm_normalise_flow(save);",
+           "if (svm->kept.save || svm->kept.control) svm_normalise_flow(save);", VMRUN),
+    mutant("vmrun-flow-not-put-in-form", "svm/nested_enter.c",
+           "if (svm->kept.save) svm_normalise_flow(save); else",
+           "if (!svm->kept.save)", VMRUN),
+    mutant("vmrun-l1s-pat-once", "svm/nested_enter.c",
+           "if (unlikely(!svm_l2_is_nested(svm)))",
+           "if (unlikely(!svm_l2_is_nested(svm)) && !save->g_pat)", VMRUN),
+    mutant("vmrun-virtual-interrupt-stays-intercepted", "svm/intr.c",
+           "else vmcb_intercept_clear(c, INTERCEPT_VINTR);", "", VMRUN),
+    mutant("vmrun-root-of-another-control", "svm/nested_enter.c",
+           "if (!svm->kept.control || a->number", "if (a->number", VMRUN),
+    mutant("vmrun-root-not-synced", "svm/nested_enter.c",
+           "a->number != c->asid || !a->synced)", "a->number != c->asid)", VMRUN),
+
+    # The way to code, which changes.
+    mutant("skip-cr3-not-compared", "svm/svm.h", "(s->cr3 ^ c->cr3) |", "", SKIP),
+    mutant("skip-cr4-not-compared", "svm/svm.h", "(s->cr4 ^ c->cr4) |", "", SKIP),
+    mutant("skip-efer-not-compared", "svm/svm.h", "| (s->efer ^ c->efer);", ";", SKIP),
+    mutant("skip-ncr3-not-compared", "svm/svm.h", "(svm->nested.ctl.ncr3 ^ c->ncr3) |", "", SKIP),
+    mutant("skip-first-entries-not-compared", "svm/svm.h",
+           "if (unlikely(differs | svm_code_differs(c->path)))", "if (unlikely(differs))", SKIP),
+    mutant("skip-further-entries-not-compared", "svm/svm.h",
+           "| svm_code_differs_further(c);", ";", SKIP),
+    mutant("skip-last-entries-not-compared", "svm/fetch.c",
+           "i < c->nr; i += SVM_CODE_STEP", "i + SVM_CODE_STEP < c->nr; i += SVM_CODE_STEP", SKIP),
+    mutant("skip-page-of-another-address", "svm/svm.h",
+           "unlikely(linear - c->linear > PAGE_SIZE - sizeof(u32)) ||", "", SKIP),
+    mutant("skip-over-the-pages-end", "svm/svm.h",
+           "linear - c->linear > PAGE_SIZE - sizeof(u32)", "linear - c->linear > PAGE_SIZE - 1",
+           SKIP),
+    mutant("skip-l1s-page-for-l2", "svm/svm.h", "u32 first = l2 ? SVM_CODE_PAGES : 0;",
+           "u32 first = l2 ? 0 : 0;", SKIP),
+    mutant("skip-nested-or-not", "svm/nested_enter.c",
+           "svm_code_forget_l2(svm); nested_mmu_unload", "nested_mmu_unload", SKIP),
+    mutant("skip-any-opcode", "svm/skip.c", "return !((word ^ op->bytes) & op->mask) &&",
+           "return", SKIP),
+    mutant("skip-no-opcode", "svm/skip.c", "& op->mask) && op->length;", "& op->mask);", SKIP),
+    mutant("skip-32-bit-code-as-64-bit", "svm/skip.c",
+           "if (svm->vmcb->save.cs.attrib & VMCB_SEG_L)", "if (svm)", SKIP),
+    mutant("skip-rip-not-cut", "svm/skip.c", "if (!wide)", "if (false && !wide)", SKIP),
+    mutant("skip-keeps-the-shadow", "svm/skip.c",
+           "svm->vmcb->control.int_state &= ~(u64)SVM_INTERRUPT_SHADOW;", "", SKIP),
+    mutant("skip-believes-anything", "svm/skip.c", "!len || len > SVM_INSN_MAX", "!len", SKIP),
+    mutant("skip-believes-in-nothing", "svm/skip.c", "!len || len > SVM_INSN_MAX",
+           "len > SVM_INSN_MAX", SKIP),
+
+    # Whose is the global interrupt flag, and who waits for it.
+    mutant("gif-l2-without-intercept", "svm/vmcb.c", "INTERCEPT_CLGI,", "", GIF),
+    mutant("gif-l2-without-stgi", "svm/vmcb.c", "INTERCEPT_STGI,", "", GIF),
+    mutant("gif-without-svme", "svm/gif.c", "|| !svm->nested.svme)", ")", GIF),
+    mutant("gif-waits-in-vain", "svm/intr.c", "svm_gif_wait(svm); return;", "return;", GIF),
+    mutant("gif-waited-for-for-ever", "svm/gif.c",
+           "c->vintr |= V_GIF; vmcb_intercept_clear(c, INTERCEPT_STGI);", "c->vintr |= V_GIF;",
+           GIF),
+    mutant("gif-not-cleared", "svm/gif.c", "c->vintr &= ~V_GIF;", "", GIF),
+    mutant("gif-of-l1-while-l2-runs", "svm/gif.c", "& V_GIF_ENABLE && !svm->vcpu.guest_mode;",
+           "& V_GIF_ENABLE;", GIF),
+    mutant("gif-comes-set", "svm/gif.c", "(svm->nested.gif ? V_GIF : 0)", "V_GIF", GIF),
+    mutant("gif-lost-with-svme", "svm/msr.c",
+           "svm->nested.gif = svm_gif(svm) || !svm->nested.svme;",
+           "svm->nested.gif = !svm->nested.svme;", GIF),
+    mutant("gif-kept-without-svme", "svm/msr.c",
+           "svm->nested.gif = svm_gif(svm) || !svm->nested.svme;",
+           "svm->nested.gif = svm_gif(svm);", GIF),
+]
+
+# Each word that VMRUN compares and copies.
+OFFSETS = {"control": (0x00, 0x08, 0x10, 0x40, 0x48, 0x50, 0x58, 0x90, 0xb0),
+           "events": (0x60, 0x68, 0xa8, 0xc8),
+           "save": (0x00, 0x08, 0x10, 0x18, 0x20, 0x28, 0x30, 0x38, 0x60, 0x68, 0x80, 0x88, 0xd0,
+                    0x148, 0x150, 0x158, 0x160, 0x168, 0x268),
+           "flow": (0x170, 0x178, 0x1d8, 0x1f8, 0x240)}
+NOT_AT = "if ((const u8 *)&copy->field - (const u8 *)copy != 0x%x)"
+for offset in sorted({o for name in OFFSETS for o in OFFSETS[name]}):
+    MUTANTS.append(mutant("vmrun-does-not-copy-%x" % offset, "svm/nested_copy.c",
+                          "*(word *)&copy->field =", NOT_AT % offset + " *(word *)&copy->field =",
+                          COPY))
+for offset in sorted(set(OFFSETS["control"] + OFFSETS["save"])):
+    MUTANTS.append(mutant("vmrun-does-not-compare-%x" % offset, "svm/nested_copy.c",
+                          "differs |= *(const word *)",
+                          NOT_AT % offset + " differs |= *(const word *)", COPY))
+MUTANTS += [
+    mutant("vmrun-does-not-compare-cpl", "svm/nested_copy.c",
+           "differs = copy->cpl ^ BYTE(vmcb12, cpl);", "differs = 0;", COPY),
+    mutant("vmrun-does-not-copy-cpl", "svm/nested_copy.c", "copy->cpl = BYTE(vmcb12, cpl);", "",
+           COPY),
+
+    mutant("cpuid-answers-before-it-is-skipped", "kernel/exits.c",
+           "if (!done(vcpu, exit)) return; cpuid_read(",
+           "if (!done(vcpu, exit)) vcpu->gpr[RDX] = 0; cpuid_read(", "test_exits"),
+    mutant("cpuid-any-subleaf", "kernel/cpuid.c", "&& rules[i].leaf == leaf", "", "test_exits"),
 ]
