@@ -15,6 +15,7 @@
 #include "kernel/stats.h"
 #include "kernel/vendor.h"
 #include "kernel/vm.h"
+#include "kernel/workers.h"
 #include "lib/printf.h"
 
 #define STATUS_MAX 93 /* machine_exit()'s largest */
@@ -211,6 +212,8 @@ static int run_l1(void)
 	if (!bootinfo.module_count)
 		return fail("no guest: the boot loader passed no module; say 'module2 "
 			    "/boot/l1.elf' in grub.cfg");
+	if (nx_recovery_start())
+		return fail("out of memory for L0's own tasks");
 	if (vm_create("L1", params.mem, &vm, why, sizeof(why)))
 		return fail("L1 cannot be created: %s", why);
 	describe(vm, &bootinfo.modules[0]);

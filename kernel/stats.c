@@ -40,6 +40,7 @@ static const struct stat_name {
 	STAT(mmu_flooded),
 	STAT(rmap_descs),
 	STAT(nx_lpage_splits),
+	STAT(nx_recovered),
 	STAT(remote_tlb_flush),
 	STAT_AT("split_tdp_2m", split[MMU_TREE_TDP][0]),
 	STAT_AT("split_tdp_1g", split[MMU_TREE_TDP][1]),
@@ -90,17 +91,20 @@ static const struct stat_name vcpu_names[] = {
 	{"irq_injections", offsetof(struct vcpu_stats, injections)},
 };
 
-/* Collects "name value" words into lines of a terminal's width. */
+/* A terminal's width; without its last column, where some begin a new line by themselves. */
+#define COLUMNS 79
+
+/* Collects "name value" words into lines of that width. */
 struct line {
 	const struct vm *vm;
-	char text[100];
+	char text[COLUMNS + 1];
 	int len;
 };
 
 static void line_end(struct line *l)
 {
 	if (l->len)
-		log_info("%s stats:%s", l->vm->name, l->text);
+		log_info("%s", l->text);
 	l->len = 0;
 }
 
@@ -112,8 +116,10 @@ static void line_add(struct line *l, const char *prefix, const char *name, u64 v
 	if (!value)
 		return;
 	n = snprintf(word, sizeof(word), " %s%s %llu", prefix, name, (unsigned long long)value);
-	if (l->len + n >= (int)sizeof(l->text))
+	if (l->len + n > COLUMNS)
 		line_end(l);
+	if (!l->len)
+		l->len = snprintf(l->text, sizeof(l->text), "%s stats:", l->vm->name);
 	l->len += snprintf(l->text + l->len, sizeof(l->text) - (size_t)l->len, "%s", word);
 }
 

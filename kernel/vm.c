@@ -12,6 +12,20 @@
 #include "lib/printf.h"
 #include "lib/string.h"
 
+static struct {
+	struct mutex lock; /* the list, and that who is in it stays */
+	struct list_head list;
+} vms = {.list = LIST_HEAD_INIT(vms.list)};
+
+void vm_for_each(void (*fn)(struct vm *vm, void *arg), void *arg)
+{
+	struct vm *vm;
+
+	mutex_lock(&vms.lock);
+	list_for_each_entry(vm, &vms.list, link) fn(vm, arg);
+	mutex_unlock(&vms.lock);
+}
+
 /* SDM 4 IA32_ARCH_CAPABILITIES: a CPU without the bit may have the iTLB-multihit erratum. */
 static bool cpu_has_multihit(void)
 {
@@ -24,7 +38,7 @@ static bool cpu_has_multihit(void)
 	return rdmsr_safe(MSR_ARCH_CAPABILITIES, &caps) || !(caps & ARCH_CAP_PSCHANGE_MC_NO);
 }
 
-static bool nx_huge_pages(void)
+bool vm_nx_huge_pages(void)
 {
 	if (params.nx_huge_pages == PARAM_nx_huge_pages_auto)
 		return cpu_has_multihit();
@@ -39,7 +53,7 @@ static int make_mmu(struct vm *vm)
 		.max_leaf_level = MIN((int)params.huge + PG_LEVEL_4K,
 				      vendor_caps.huge_1g ? PG_LEVEL_1G : PG_LEVEL_2M),
 		.eager_page_split = params.eager_page_split,
-		.nx_huge_pages = nx_huge_pages(),
+		.nx_huge_pages = vm_nx_huge_pages(),
 		.dirty = params.dirty == PARAM_dirty_dbit ? DIRTY_DBIT : DIRTY_WP,
 		.max_shadow_pages = params.max_shadow_pages,
 	};
@@ -93,11 +107,15 @@ int vm_create(const char *name, u64 mem, struct vm **out, char *why, size_t size
 	vm->next_event = PLATFORM_NEVER;
 	wait_queue_init(&vm->vcpu_wait);
 	wait_queue_init(&vm->watch);
+	list_init(&vm->link);
 	err = make_parts(vm, why, size);
 	if (err) {
 		vm_destroy(vm);
 		return err;
 	}
+	mutex_lock(&vms.lock);
+	list_add_tail(&vm->link, &vms.list);
+	mutex_unlock(&vms.lock);
 	*out = vm;
 	return 0;
 }
@@ -106,6 +124,9 @@ int vm_destroy(struct vm *vm)
 {
 	int leaks;
 
+	mutex_lock(&vms.lock);
+	list_del(&vm->link);
+	mutex_unlock(&vms.lock);
 	assert(vm->state != VM_RUNNING && vm->state != VM_PAUSED);
 	for (int i = 0; i < vm->nr_vcpus; i++) {
 		nested_mmu_unload(&vm->mmu, &vm->vcpus[i]->nested);

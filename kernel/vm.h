@@ -23,7 +23,8 @@ enum vm_state { VM_CREATED, VM_RUNNING, VM_PAUSED, VM_ENDED };
 struct mem_piece;
 
 struct vm {
-	char name[16]; /* shown before each line it prints: "L1", "twin" */
+	struct list_head link; /* in the list of all VMs: vm_for_each() */
+	char name[16];	       /* shown before each line it prints: "L1", "twin" */
 	struct mmu mmu;
 	u64 mem_bytes;
 	struct mem_piece *pieces; /* host memory that backs it, freed with it */
@@ -79,6 +80,11 @@ static inline bool vm_has_ended(const struct vm *vm)
 int __must_check vm_create(const char *name, u64 mem, struct vm **out, char *why, size_t size);
 /* Frees everything; returns the number of leaks found (each was reported). VM not running. */
 int vm_destroy(struct vm *vm);
+/* Calls @fn for each VM, in the order in which they were made. None ends meanwhile; @fn may sleep.
+ */
+void vm_for_each(void (*fn)(struct vm *vm, void *arg), void *arg);
+/* Is nothing huge executable, by nx_huge_pages= and the processor? */
+bool vm_nx_huge_pages(void);
 /* Starts the vCPU tasks. 0 or -ENOMEM. */
 int __must_check vm_start(struct vm *vm);
 /* The same, but parked, as after vm_pause(): for a VM whose state is still to be loaded. */

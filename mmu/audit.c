@@ -165,7 +165,6 @@ void tdp_audit(struct mmu *mmu, struct audit *a)
 		audit_count(a, names[i], a->leaves[MMU_TREE_TDP][i],
 			    mmu->stats.pages[MMU_TREE_TDP][i]);
 	audit_count(a, "TDP tables", a->tdp_tables, mmu->stats.tdp_pages);
-	audit_count(a, "NX splits", a->nx_splits, mmu->stats.nx_lpage_splits);
 }
 
 u64 mmu_audit(struct mmu *mmu, struct audit *a)
@@ -174,6 +173,7 @@ u64 mmu_audit(struct mmu *mmu, struct audit *a)
 	rwlock_write_lock(&mmu->lock);
 	tdp_audit(mmu, a);
 	shadow_audit(mmu, a);
+	audit_count(a, "NX splits", a->nx_splits, mmu->stats.nx_lpage_splits);
 	rwlock_write_unlock(&mmu->lock);
 	return a->errors;
 }

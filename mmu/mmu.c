@@ -30,6 +30,7 @@ int mmu_init(struct mmu *mmu, const struct mmu_config *cfg, void *owner)
 	list_init(&mmu->shadow_zapped);
 	mmu->shadow_step = SHADOW_STEP;
 	list_init(&mmu->nx_splits);
+	list_init(&mmu->nx_shadow);
 	return tdp_init(mmu);
 }
 
@@ -53,6 +54,8 @@ static int report_leaks(const struct mmu *mmu)
 	}
 	leaks += report_leak("TDP tables", s->tdp_pages);
 	leaks += report_leak("NX huge page splits", s->nx_lpage_splits);
+	leaks += report_leak("NX splits on a list",
+			     !list_empty(&mmu->nx_splits) || !list_empty(&mmu->nx_shadow));
 	leaks += report_leak("shadow pages", s->mmu_shadow_pages);
 	leaks += report_leak("rmap descriptors", s->rmap_descs);
 	leaks += report_leak("shadow pages on the recency list", !list_empty(&mmu->shadow_lru));

@@ -30,7 +30,8 @@ struct mmu_stats {
 	u64 mmu_synced, mmu_sync_dropped;
 	u64 mmu_flooded; /* tables that lost their shadow as they were written again and again */
 	u64 rmap_descs;	 /* descriptors in use, parent links included */
-	u64 nx_lpage_splits;
+	u64 nx_lpage_splits; /* tables that are there for what is executed in them, in both trees */
+	u64 nx_recovered;    /* of those that were: taken away again by mmu_nx_recover() */
 	u64 remote_tlb_flush;
 	u64 split[MMU_TREE_NR][2];    /* eager: [0] 2M to 4K, [1] 1G to 2M */
 	u64 fault_split[MMU_TREE_NR]; /* huge pages given up by a write fault while logging */
@@ -71,7 +72,9 @@ struct mmu {
 	/* TDP tree: one root, made with the VM. mmu_lock. */
 	u64 *tdp_root;
 	/* mmu/nx_huge.h. mmu_lock (write), or for reading and nx_lock. */
-	struct list_head nx_splits;
+	struct list_head nx_splits; /* tables of the TDP tree */
+	struct list_head nx_shadow; /* direct shadow pages, oldest first; mmu_lock (write) */
+	u64 nr_nx_shadow;
 	struct spinlock nx_lock;
 
 	/* Shadow pages. mmu_lock (write). */

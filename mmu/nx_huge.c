@@ -3,6 +3,7 @@
 #include "mmu/nx_huge.h"
 
 #include "mmu/env.h"
+#include "mmu/shadow_internal.h"
 #include "mmu/tdp_mmu.h"
 
 /* A TDP table has no header; its private word holds its place on the list. */
@@ -56,22 +57,78 @@ static bool recover_one(struct mmu *mmu, gfn_t gfn, struct flush_batch *b)
 	return joined;
 }
 
-u64 mmu_nx_recover(struct mmu *mmu, u64 max)
+void nx_shadow_add(struct mmu *mmu, struct shadow_page *sp)
+{
+	if (!list_empty(&sp->nx_link))
+		return;
+	list_add_tail(&sp->nx_link, &mmu->nx_shadow);
+	mmu->nr_nx_shadow++;
+	mmu_stat_add(&mmu->stats.nx_lpage_splits, 1);
+}
+
+void nx_shadow_remove(struct mmu *mmu, struct shadow_page *sp)
+{
+	if (!sp->role.direct || list_empty(&sp->nx_link))
+		return;
+	list_del(&sp->nx_link);
+	mmu->nr_nx_shadow--;
+	mmu_stat_add(&mmu->stats.nx_lpage_splits, -1);
+}
+
+static bool recover_table(struct mmu *mmu, struct flush_batch *b)
+{
+	struct nx_split *n = list_first_entry_or_null(&mmu->nx_splits, struct nx_split, link);
+
+	if (!n)
+		return false;
+	list_move_tail(&n->link, &mmu->nx_splits);
+	return recover_one(mmu, n->gfn, b);
+}
+
+/* One that nothing but its being executed has kept from being huge. */
+static bool recover_shadow(struct mmu *mmu, struct flush_batch *b)
+{
+	struct shadow_page *sp =
+		list_first_entry_or_null(&mmu->nx_shadow, struct shadow_page, nx_link);
+	struct memslot *slot = sp ? memslot_find(mmu, sp->gfn) : NULL;
+
+	if (!sp)
+		return false;
+	list_move_tail(&sp->nx_link, &mmu->nx_shadow);
+	if (!slot || memslot_max_level(mmu, slot, sp->gfn) <= (int)sp->role.level)
+		return false;
+	shadow_page_zap(mmu, sp, b);
+	return true;
+}
+
+/* Up to @n times what @one does. */
+static u64 recover_some(struct mmu *mmu, u64 n, bool (*one)(struct mmu *, struct flush_batch *))
 {
 	struct flush_batch b = FLUSH_BATCH_INIT;
-	u64 joined = 0;
+	u64 done = 0;
+
+	while (n--) {
+		done += one(mmu, &b);
+		shadow_rest(mmu, &b);
+	}
+	flush_pay(mmu, &b);
+	return done;
+}
+
+u64 mmu_nx_recover(struct mmu *mmu, u64 max)
+{
+	u64 all, shadow, tables, done;
 
 	mutex_lock(&mmu->slots_lock);
 	rwlock_write_lock(&mmu->lock);
-	max = MIN(max, mmu->stats.nx_lpage_splits);
-	while (max--) {
-		struct nx_split *n = list_first_entry(&mmu->nx_splits, struct nx_split, link);
-
-		list_move_tail(&n->link, &mmu->nx_splits);
-		joined += recover_one(mmu, n->gfn, &b);
-	}
-	flush_pay(mmu, &b);
+	all = mmu->stats.nx_lpage_splits;
+	max = MIN(max, all);
+	shadow = all ? DIV_ROUND_UP(max * mmu->nr_nx_shadow, all) : 0;
+	tables = all ? DIV_ROUND_UP(max * (all - mmu->nr_nx_shadow), all) : 0;
+	done = recover_some(mmu, tables, recover_table);
+	done += recover_some(mmu, shadow, recover_shadow);
+	mmu_stat_add(&mmu->stats.nx_recovered, (s64)done);
 	rwlock_write_unlock(&mmu->lock);
 	mutex_unlock(&mmu->slots_lock);
-	return joined;
+	return done;
 }

@@ -134,7 +134,7 @@ static void audit_state(struct mmu *mmu, struct audit *a, const struct shadow_pa
 		audit_fail(a, "nested: invalid page of gfn %llx is still found", g);
 	if (sp->unsync && (sp->role.level != PG_LEVEL_4K || sp->role.direct))
 		audit_fail(a, "nested: page of gfn %llx level %d is unsync", g, sp->role.level);
-	if (sp->unsync == list_empty(&sp->unsync_link))
+	if (!sp->role.direct && sp->unsync == list_empty(&sp->unsync_link))
 		audit_fail(a, "nested: page of gfn %llx is on the wrong list", g);
 	if ((sp->role.level == PG_LEVEL_4K) == list_empty(&sp->leaf_link))
 		audit_fail(a, "nested: page of gfn %llx level %d is missed by scans", g,
@@ -184,6 +184,7 @@ static u64 audit_entries(struct mmu *mmu, struct audit *a, struct shadow_page *s
 static u64 audit_page(struct mmu *mmu, struct audit *a, struct shadow_page *sp)
 {
 	a->shadow_pages++;
+	a->nx_splits += sp->role.direct && !list_empty(&sp->nx_link);
 	audit_state(mmu, a, sp);
 	audit_parents(mmu, a, sp);
 	return audit_entries(mmu, a, sp);

@@ -7,6 +7,7 @@
 #include "lib/assert.h"
 #include "mmu/dirty_log.h"
 #include "mmu/env.h"
+#include "mmu/nx_huge.h"
 #include "mmu/shadow_internal.h"
 
 /* Descriptors that a fault may use: its links and its leaf, and some for splitting what it finds.
@@ -153,6 +154,15 @@ static int goal_level(const struct fetch *f)
 	return level;
 }
 
+/* Could the page of @level be huge, were it not for what is executed, logged or tracked in it? */
+static bool could_be_huge(const struct fetch *f, int level)
+{
+	int host;
+
+	memslot_hpa(f->slot, f->gfn, &host);
+	return level <= f->w->level && level <= host && level <= f->mmu->cfg.max_leaf_level;
+}
+
 /* Something below is executable, which no huge page may be: a fault must not join it again. */
 static bool fetch_stays_split(const struct fetch *f, int level)
 {
@@ -162,18 +172,27 @@ static bool fetch_stays_split(const struct fetch *f, int level)
 	       !spte_is_leaf(f->mmu, spte, level);
 }
 
+/* Of what may be huge again only that which is executed, as for L1 itself. */
+static bool nx_leaf_executable(const struct fetch *f, int level, u64 old)
+{
+	if (level > PG_LEVEL_4K)
+		return false;
+	return (f->access & ACC_EXEC) || (spte_access(f->mmu, old) & ACC_EXEC) ||
+	       !could_be_huge(f, PG_LEVEL_2M);
+}
+
 /*
  * What the leaf may grant now, of what L1 allows: tracking and NX huge pages forbid, and the dirty
  * log keeps back @withheld.
  */
-static u32 leaf_access(const struct fetch *f, int level, u64 withheld)
+static u32 leaf_access(const struct fetch *f, int level, u64 withheld, u64 old)
 {
 	u32 access = f->grant;
 
 	if ((f->slot->flags & MEMSLOT_READONLY) || shadow_gfn_tracked(f->slot, f->gfn) ||
 	    (withheld & f->mmu->cfg.fmt->write))
 		access &= ~ACC_WRITE;
-	if (level > PG_LEVEL_4K && f->mmu->cfg.nx_huge_pages)
+	if (f->mmu->cfg.nx_huge_pages && !nx_leaf_executable(f, level, old))
 		access &= ~ACC_EXEC;
 	return access;
 }
@@ -202,7 +221,7 @@ static void fetch_leaf(struct fetch *f, int level)
 	}
 	/* What was granted before is not taken back. */
 	withheld = dirty_log_withheld(f->mmu, f->slot, f->access & ACC_WRITE) & ~old;
-	access = leaf_access(f, level, withheld);
+	access = leaf_access(f, level, withheld, old);
 	/* A huge leaf is never one of a logged slot. */
 	if ((access & ACC_WRITE) && dirty_log_by_faults(f->mmu, f->slot)) {
 		if (same)
@@ -236,8 +255,11 @@ static bool fetch(struct fetch *f)
 	}
 	/* Only now, as tracking L1's tables may have forbidden a huge page. */
 	goal = goal_level(f);
-	while (level > goal || fetch_stays_split(f, level))
-		fetch_direct(f, level--);
+	for (; level > goal || fetch_stays_split(f, level); level--) {
+		fetch_direct(f, level);
+		if (f->mmu->cfg.nx_huge_pages && (f->access & ACC_EXEC) && could_be_huge(f, level))
+			nx_shadow_add(f->mmu, f->path[level - 1]);
+	}
 	assert(level >= PG_LEVEL_4K);
 	fetch_leaf(f, level);
 	shadow_path_touch(f->mmu, f->path, level, top);

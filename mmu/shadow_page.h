@@ -40,9 +40,12 @@ union page_role page_role_child(union page_role parent, u32 access, bool direct,
 struct shadow_page {
 	struct list_head hash_link;
 	struct list_head lru_link;
-	struct list_head leaf_link;   /* in mmu.shadow_leaf_pages, when of level 1 */
-	struct list_head unsync_link; /* in mmu.shadow_unsync while unsync */
-	u64 *spt;		      /* the table: 512 entries */
+	struct list_head leaf_link; /* in mmu.shadow_leaf_pages, when of level 1 */
+	union {
+		struct list_head unsync_link; /* in mmu.shadow_unsync while unsync */
+		struct list_head nx_link;     /* direct: in mmu.nx_shadow, or nowhere */
+	};
+	u64 *spt; /* the table: 512 entries */
 	union page_role role;
 	gfn_t gfn; /* of L1's table; direct: the first gfn that it maps */
 	bool unsync;

@@ -7,6 +7,7 @@
  */
 #include "lib/assert.h"
 #include "mmu/env.h"
+#include "mmu/nx_huge.h"
 #include "mmu/shadow_internal.h"
 
 void shadow_page_free(struct mmu *mmu, struct shadow_page *sp, struct flush_batch *b)
@@ -31,6 +32,7 @@ static void zap_begin(struct mmu *mmu, struct shadow_page *sp)
 	list_del(&sp->lru_link);
 	if (sp->unsync)
 		shadow_unsync_end(mmu, sp);
+	nx_shadow_remove(mmu, sp);
 	shadow_untrack_page(mmu, sp);
 	sp->role.invalid = 1;
 	list_move_tail(&sp->hash_link, &mmu->shadow_zapped);

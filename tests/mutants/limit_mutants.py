@@ -3,6 +3,7 @@
 
 HASH = "test_shadow_hash test_shadow_page"
 LIMIT = "test_shadow_limit test_shadow_page"
+NX = "test_nx_shadow test_shadow_mmu test_recover test_tdp_split"
 STEPS = "test_shadow_steps test_shadow_page test_dirty_bits_limit test_mmu_random"
 
 MUTANTS = [
@@ -59,6 +60,30 @@ MUTANTS = [
     mutant("steps-zap-under-a-faults-feet", "mmu/shadow_zap.c",
            "{ zap_entry(mmu, sp, index, b); }", "{ zap_entry(mmu, sp, index, b); "
            "shadow_zap_some(mmu, b); }", STEPS),
+    # NX huge pages.
+    mutant("nx-shadow-not-listed", "mmu/shadow_fault.c",
+           "nx_shadow_add(f->mmu, f->path[level - 1]);", ";", NX),
+    mutant("nx-shadow-listed-although-small", "mmu/shadow_fault.c",
+           "(f->access & ACC_EXEC) && could_be_huge(f, level))", "(f->access & ACC_EXEC))", NX),
+    mutant("nx-what-is-read-is-executable", "mmu/shadow_fault.c",
+           "|| !could_be_huge(f, PG_LEVEL_2M);", "|| true;", NX),
+    mutant("nx-what-is-small-is-not-executable", "mmu/shadow_fault.c",
+           "|| !could_be_huge(f, PG_LEVEL_2M);", ";", NX),
+    mutant("nx-write-takes-exec", "mmu/shadow_fault.c",
+           "(spte_access(f->mmu, old) & ACC_EXEC) ||", "", NX),
+    mutant("nx-recovers-what-is-logged", "mmu/nx_huge.c",
+           "memslot_max_level(mmu, slot, sp->gfn) <= (int)sp->role.level", "false", NX),
+    mutant("nx-zapped-is-still-listed", "mmu/shadow_zap.c", "nx_shadow_remove(mmu, sp);", "", NX),
+    mutant("nx-recovers-the-newest", "mmu/nx_huge.c",
+           "list_add_tail(&sp->nx_link, &mmu->nx_shadow);",
+           "list_add(&sp->nx_link, &mmu->nx_shadow);", NX),
+    mutant("nx-recovers-one-again-and-again", "mmu/nx_huge.c",
+           "list_move_tail(&n->link, &mmu->nx_splits);", "", NX),
+    mutant("nx-recovers-one-shadow-again-and-again", "mmu/nx_huge.c",
+           "list_move_tail(&sp->nx_link, &mmu->nx_shadow);", "", NX),
+    mutant("nx-recovers-no-shadow", "mmu/nx_huge.c", "max * mmu->nr_nx_shadow", "0 * max", NX),
+    mutant("nx-recovery-keeps-the-lock", "mmu/nx_huge.c", "shadow_rest(mmu, &b);", "", NX),
+
     mutant("steps-sync-ends-with-the-first", "mmu/shadow_track.c", "for (; left; left -= n) {",
            "for (; left; left = 0) {", STEPS),
     mutant("steps-sync-of-all-that-comes", "mmu/shadow_track.c", "for (; left; left -= n) {",

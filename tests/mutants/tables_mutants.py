@@ -211,7 +211,7 @@ MUTANTS = [
     mutant("nx-huge-tdp-leaf-executable", "mmu/tdp_fault.c",
            "if (f->exec && f->mmu->cfg.nx_huge_pages) f->max_level = PG_LEVEL_4K;", "", TDP),
     mutant("nx-huge-nested-leaf-executable", "mmu/shadow_fault.c",
-           "if (level > PG_LEVEL_4K && f->mmu->cfg.nx_huge_pages) access &= ~ACC_EXEC;", "",
+           "if (level > PG_LEVEL_4K) return false;", "if (level > PG_LEVEL_4K) return true;",
            NESTED),
     mutant("nx-huge-join-keeps-exec", "mmu/tdp_split.c",
            "if (mmu->cfg.nx_huge_pages) access &= ~ACC_EXEC;", "", TDP),
