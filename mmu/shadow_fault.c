@@ -366,6 +366,8 @@ static int fault_locked(struct fetch *f, bool filled, ngpa_t addr, struct nested
 	if (!filled)
 		return fault_without_memory(f);
 	nested_mmu_refresh(f->mmu, f->n, &f->b);
+	/* As for any table of L1's: protected and flushed before its entry is read again. */
+	flush_pay(f->mmu, &f->b);
 	fetch_make_room(f);
 	(void)fetch(f);
 	return FAULT_FIXED;

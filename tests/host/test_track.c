@@ -232,6 +232,24 @@ static void test_fault_flushes_before_it_reads(void **state)
 	assert_true(maps(64 * GB1, 0x41));
 }
 
+/* Nor may the root's entry be read again before the flush, when a fault has to make a new root. */
+static void test_new_root_flushes_before_it_reads(void **state)
+{
+	(void)state;
+	mmu_track_end(&v.mmu, v.root);
+	assert_true(v.n.root->role.invalid);
+	/* By L1, so that its TDP entry is writable. */
+	nv_set_entry(&v, 64 * GB1, 4, nv_entry(&v, 0, 4));
+	late_gpa = v.root.v;
+	late_value = 0;
+	env_on_flush = late_write;
+	assert_int_equal(nv_read(&v, 0), FAULT_REFLECT);
+	env_on_flush = NULL;
+	assert_int_equal(late_gpa, 0);
+	nv_sync(&v);
+	assert_int_equal(nv_read(&v, 0), FAULT_REFLECT);
+}
+
 /* A table that is out of sync gets another place: no TLB could hold what was there. */
 static void test_new_link_to_an_unsync_table(void **state)
 {
@@ -292,6 +310,7 @@ int main(void)
 		T(test_sync_flushes_before_it_reads),
 		T(test_new_link_flushes_before_it_reads),
 		T(test_fault_flushes_before_it_reads),
+		T(test_new_root_flushes_before_it_reads),
 		T(test_new_link_to_an_unsync_table),
 		T(test_many_unsync_pages_in_one_sync),
 		T(test_sync_without_changes_drops_nothing),

@@ -187,6 +187,8 @@ MUTANTS = [
     mutant("root-entry-not-read-again", "mmu/shadow_fault.c",
            "if (level <= f->n->mode.fmt->levels && !walk_entry_valid(f, level)) return false;", "",
            TRACK),
+    mutant("root-read-before-the-flush", "mmu/shadow_fault.c",
+           "flush_pay(f->mmu, &f->b); fetch_make_room(f);", "fetch_make_room(f);", TRACK),
     mutant("table-read-before-the-flush", "mmu/shadow_fault.c",
            "flush_pay(f->mmu, &f->b); if (level - 1", "if (level - 1", TRACK),
     mutant("sync-before-the-flush", "mmu/shadow_track.c",
