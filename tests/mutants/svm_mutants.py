@@ -7,7 +7,8 @@ REGISTERS = "test_svm_state"
 ASID = "test_svm_asid"
 COPY = "test_svm_nested_copy"
 VMRUN = "test_svm_vmrun"
-SKIP = "test_svm_skip"
+SKIP = "test_svm_skip test_svm_code"
+WAY = "test_svm_code test_svm_skip"
 GIF = "test_svm_gif"
 
 MUTANTS = []
@@ -184,25 +185,25 @@ MUTANTS += [
            "a->number != c->asid || !a->synced)", "a->number != c->asid)", VMRUN),
 
     # The way to code, which changes.
-    mutant("skip-cr3-not-compared", "svm/svm.h", "(s->cr3 ^ c->cr3) |", "", SKIP),
-    mutant("skip-cr4-not-compared", "svm/svm.h", "(s->cr4 ^ c->cr4) |", "", SKIP),
-    mutant("skip-efer-not-compared", "svm/svm.h", "| (s->efer ^ c->efer);", ";", SKIP),
-    mutant("skip-ncr3-not-compared", "svm/svm.h", "(svm->nested.ctl.ncr3 ^ c->ncr3) |", "", SKIP),
+    mutant("skip-cr3-not-compared", "svm/svm.h", "(s->cr3 ^ c->cr3) |", "", WAY),
+    mutant("skip-cr4-not-compared", "svm/svm.h", "(s->cr4 ^ c->cr4) |", "", WAY),
+    mutant("skip-efer-not-compared", "svm/svm.h", "| (s->efer ^ c->efer);", ";", WAY),
+    mutant("skip-ncr3-not-compared", "svm/svm.h", "(svm->nested.ctl.ncr3 ^ c->ncr3) |", "", WAY),
     mutant("skip-first-entries-not-compared", "svm/svm.h",
-           "if (unlikely(differs | svm_code_differs(c->path)))", "if (unlikely(differs))", SKIP),
+           "if (unlikely(differs | svm_code_differs(c->path)))", "if (unlikely(differs))", WAY),
     mutant("skip-further-entries-not-compared", "svm/svm.h",
-           "| svm_code_differs_further(c);", ";", SKIP),
+           "| svm_code_differs_further(c);", ";", WAY),
     mutant("skip-last-entries-not-compared", "svm/fetch.c",
-           "i < c->nr; i += SVM_CODE_STEP", "i + SVM_CODE_STEP < c->nr; i += SVM_CODE_STEP", SKIP),
+           "i < c->nr; i += SVM_CODE_STEP", "i + SVM_CODE_STEP < c->nr; i += SVM_CODE_STEP", WAY),
     mutant("skip-page-of-another-address", "svm/svm.h",
            "unlikely(linear - c->linear > PAGE_SIZE - sizeof(u32)) ||", "", SKIP),
     mutant("skip-over-the-pages-end", "svm/svm.h",
            "linear - c->linear > PAGE_SIZE - sizeof(u32)", "linear - c->linear > PAGE_SIZE - 1",
            SKIP),
     mutant("skip-l1s-page-for-l2", "svm/svm.h", "u32 first = l2 ? SVM_CODE_PAGES : 0;",
-           "u32 first = l2 ? 0 : 0;", SKIP),
+           "u32 first = l2 ? 0 : 0;", WAY),
     mutant("skip-nested-or-not", "svm/nested_enter.c",
-           "svm_code_forget_l2(svm); nested_mmu_unload", "nested_mmu_unload", SKIP),
+           "svm_code_forget_l2(svm); nested_mmu_unload", "nested_mmu_unload", WAY),
     mutant("skip-any-opcode", "svm/skip.c", "return !((word ^ op->bytes) & op->mask) &&",
            "return", SKIP),
     mutant("skip-no-opcode", "svm/skip.c", "& op->mask) && op->length;", "& op->mask);", SKIP),
