@@ -9,6 +9,7 @@
 #include "kernel/trace.h"
 #include "lib/printf.h"
 #include "lib/string.h"
+#include "lib/take_bit.h"
 #include "mmu/env.h"
 #include "mmu/flush.h"
 
@@ -140,18 +141,11 @@ bool env_pte_clear_run(u64 *p, u64 n, u64 bits)
 	return true;
 }
 
-u64 env_pte_take_64(u64 *p, u64 bits)
+/* A call of its own: inlined, it would share its caller's 64 loads, in registers that there are
+ * not. */
+__noinline u64 env_pte_take_64(u64 *p, u64 bit)
 {
-	u64 had = 0;
-
-#pragma GCC unroll 64
-	for (int i = 0; i < 64; i++) {
-		if (READ_ONCE(p[i]) & bits) {
-			__atomic_and_fetch(&p[i], ~bits, __ATOMIC_SEQ_CST);
-			had |= BIT(i);
-		}
-	}
-	return had;
+	return take_bit_64(p, bit);
 }
 
 /* The processor's own numbers; it may have none ready for a moment (SDM 1 7.3.17). */

@@ -29,12 +29,14 @@ static void dbit_arm_range(struct mmu *mmu, struct memslot *slot, u64 start, u64
  * A page written again since the last scan need not be sent twice: its D goes with its bit, before
  * it is read.
  */
-static void dbit_arm_masked(struct mmu *mmu, struct memslot *slot, u64 base, u64 mask,
+static void dbit_arm_masked(struct mmu *mmu, struct memslot *slot, const struct gfn_mask *m,
 			    struct flush_batch *b)
 {
-	tdp_arm_masked(mmu, base, mask, mmu->cfg.fmt->dirty, b);
-	if (mmu->nested_used)
-		shadow_arm_masked(mmu, slot, base, mask, mmu->cfg.fmt->dirty, b);
+	u64 dirty = mmu->cfg.fmt->dirty;
+
+	tdp_arm_masked(mmu, m, dirty, b);
+	for (u64 i = 0; mmu->nested_used && i < ARRAY_SIZE(m->words); i++)
+		shadow_arm_masked(mmu, slot, m->base + i * 64, m->words[i], dirty, b);
 }
 
 static void dbit_sync(struct mmu *mmu, struct flush_batch *b)

@@ -133,38 +133,73 @@ void dirty_log_disable(struct mmu *mmu, struct memslot *slot)
 
 /* --- read and clear ------------------------------------------------------------------------- */
 
-/* Arms the pages of bitmap word @word; the trackers want gfns aligned by 64, a slot may not be. */
-static void arm_word(struct mmu *mmu, struct memslot *slot, u64 word, u64 mask,
-		     struct flush_batch *b)
-{
-	u64 gfn = slot->base.v + word * 64, shift = gfn % 64;
-	const struct dirty_tracker *tracker = tracker_of(mmu);
+/* What the walk over the bitmap has taken and not armed yet: the pages of one last-level table. */
+struct taken {
+	struct mmu *mmu;
+	struct memslot *slot;
+	struct gfn_mask mask;
+	bool any;
+	struct flush_batch b;
+};
 
-	if (mask << shift)
-		tracker->arm_masked(mmu, slot, gfn - shift, mask << shift, b);
-	if (shift && mask >> (64 - shift))
-		tracker->arm_masked(mmu, slot, gfn - shift + 64, mask >> (64 - shift), b);
+static void taken_arm(struct taken *t)
+{
+	if (t->any)
+		tracker_of(t->mmu)->arm_masked(t->mmu, t->slot, &t->mask, &t->b);
+	t->mask = (struct gfn_mask){0};
+	t->any = false;
+}
+
+/* Adds the 64 pages from @gfn on, a multiple of 64, for which @mask has bits. */
+static void taken_add(struct taken *t, u64 gfn, u64 mask)
+{
+	u64 base = ALIGN_DOWN(gfn, LEVEL_PAGES(PG_LEVEL_2M));
+
+	if (!mask)
+		return;
+	if (base != t->mask.base)
+		taken_arm(t);
+	t->mask.base = base;
+	t->mask.words[(gfn - base) / 64] |= mask;
+	t->any = true;
+}
+
+/* Arms what was taken and pays; nobody may rely on the bits before that. */
+static void taken_settle(struct taken *t)
+{
+	taken_arm(t);
+	flush_pay(t->mmu, &t->b);
+}
+
+/* Takes bitmap word @word. Its gfns are not aligned by 64 where the slot is not. */
+static u64 take_word(struct taken *t, u64 word)
+{
+	u64 bits = bitmap_take_word_atomic(t->slot->dirty_bitmap, word);
+	u64 gfn = t->slot->base.v + word * 64, shift = gfn % 64;
+
+	taken_add(t, gfn - shift, bits << shift);
+	if (shift)
+		taken_add(t, gfn - shift + 64, bits >> (64 - shift));
+	return bits;
 }
 
 static u64 clear_words(struct mmu *mmu, struct memslot *slot, u64 word, u64 count, u64 *out)
 {
-	struct flush_batch b = FLUSH_BATCH_INIT;
+	struct taken t = {.mmu = mmu, .slot = slot};
 	u64 dirty = 0;
 
 	for (u64 i = 0; i < count; i++) {
-		out[i] = bitmap_take_word_atomic(slot->dirty_bitmap, word + i);
+		out[i] = take_word(&t, word + i);
 		dirty += popcount64(out[i]);
-		if (out[i])
-			arm_word(mmu, slot, word + i, out[i], &b);
 		if (i % CLEAR_WORDS == CLEAR_WORDS - 1 &&
 		    (env_need_resched() || rwlock_contended(&mmu->lock))) {
-			flush_pay(mmu, &b);
+			taken_settle(&t);
 			rwlock_write_unlock(&mmu->lock);
 			env_resched();
 			rwlock_write_lock(&mmu->lock);
 		}
 	}
-	flush_pay(mmu, &b);
+	taken_settle(&t);
 	return dirty;
 }
 

@@ -18,8 +18,8 @@ struct dirty_tracker {
 	/* Starts to track [start, end): from now on a write is seen. */
 	void (*arm_range)(struct mmu *mmu, struct memslot *slot, u64 start, u64 end,
 			  struct flush_batch *b);
-	/* Tracks again the gfns base + n for each bit n of @mask; @base is a multiple of 64. */
-	void (*arm_masked)(struct mmu *mmu, struct memslot *slot, u64 base, u64 mask,
+	/* Tracks the gfns of @m again. */
+	void (*arm_masked)(struct mmu *mmu, struct memslot *slot, const struct gfn_mask *m,
 			   struct flush_batch *b);
 	/*
 	 * Brings what the processors have noted into the bitmaps of all slots. May drop mmu_lock,

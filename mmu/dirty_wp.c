@@ -15,12 +15,12 @@ static void wp_arm_range(struct mmu *mmu, struct memslot *slot, u64 start, u64 e
 		shadow_wrprot_range(mmu, slot, start, end, b);
 }
 
-static void wp_arm_masked(struct mmu *mmu, struct memslot *slot, u64 base, u64 mask,
+static void wp_arm_masked(struct mmu *mmu, struct memslot *slot, const struct gfn_mask *m,
 			  struct flush_batch *b)
 {
-	tdp_wrprot_masked(mmu, base, mask, b);
-	if (mmu->nested_used)
-		shadow_wrprot_masked(mmu, slot, base, mask, b);
+	tdp_wrprot_masked(mmu, m, b);
+	for (u64 i = 0; mmu->nested_used && i < ARRAY_SIZE(m->words); i++)
+		shadow_wrprot_masked(mmu, slot, m->base + i * 64, m->words[i], b);
 }
 
 const struct dirty_tracker dirty_tracker_wp = {

@@ -47,8 +47,9 @@ u64 env_pte_cmpxchg(u64 *p, u64 old, u64 new);
 void env_pte_clear(u64 *p, u64 bits);
 /* The same for each of the @n entries from @p on that has one of @bits. True when any had. */
 bool env_pte_clear_run(u64 *p, u64 n, u64 bits);
-/* The same for the 64 entries from @p on. Returns which had one: bit n for entry n. */
-u64 env_pte_take_64(u64 *p, u64 bits);
+/* The same for the 64 entries from @p on and one @bit, below bit 32. Which had it: n for entry n.
+ */
+u64 env_pte_take_64(u64 *p, u64 bit);
 
 /*
  * Makes every physical CPU that may be running a vCPU of @mmu's VM leave the guest, and

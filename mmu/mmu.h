@@ -58,6 +58,11 @@ struct mmu_config {
 	u64 max_shadow_pages;	     /* 0: 2 % of guest pages, at least 64 */
 };
 
+/* Some of the 512 gfns from @base on, a multiple of 512: bit n % 64 of word n / 64 for base + n. */
+struct gfn_mask {
+	u64 base, words[8];
+};
+
 struct split_caches;
 
 struct mmu {

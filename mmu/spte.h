@@ -136,6 +136,11 @@ void spte_clear_masked(struct mmu *mmu, u64 *sptes, u64 mask, u64 bits, struct f
  * mmu_lock (write).
  */
 u64 spte_take_dirty(struct mmu *mmu, u64 *sptes);
+/*
+ * env_pte_clear_run() in a visible table of either tree. For D alone it looks first: since the scan
+ * few pages were written again. mmu_lock (write).
+ */
+bool spte_clear_run(const struct mmu *mmu, u64 *sptes, u64 n, u64 bits);
 
 /* Remove W: from entries @first to @last of @table; or by @mask. */
 static inline void spte_wrprot_range(struct mmu *mmu, u64 *table, int first, int last,

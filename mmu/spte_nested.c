@@ -123,7 +123,7 @@ void spte_clear_heads(struct mmu *mmu, const struct rmap_head *head, const struc
 		n = 1;
 		if (likely(sptep)) {
 			n = heads_in_a_row(mmu, head, last);
-			less |= env_pte_clear_run(sptep, n, bits);
+			less |= spte_clear_run(mmu, sptep, n, bits);
 		} else {
 			rmap_for_each (head, it, sptep)
 				less |= env_pte_clear_run(sptep, 1, bits);

@@ -82,10 +82,10 @@ static bool is_table_of_4k(const struct tdp_iter *it)
 	return it->level == PG_LEVEL_2M && spte_is_table(it->mmu, it->old, it->level);
 }
 
-/* What takes part in tracking: @bits of 4K leaves; of huge ones W, as no bit tells which part. */
-static void arm_leaf(const struct spte_pos *pos, u64 bits, struct flush_batch *b)
+/* A huge leaf takes part in tracking by W, as no bit tells which part of it was written. */
+static void arm_huge(const struct spte_pos *pos, struct flush_batch *b)
 {
-	spte_clear_bits(pos, pos->level == PG_LEVEL_4K ? bits : pos->mmu->cfg.fmt->write, b);
+	spte_clear_bits(pos, pos->mmu->cfg.fmt->write, b);
 }
 
 void tdp_arm_range(struct mmu *mmu, u64 start, u64 end, u64 bits, struct flush_batch *b)
@@ -99,33 +99,32 @@ void tdp_arm_range(struct mmu *mmu, u64 start, u64 end, u64 bits, struct flush_b
 		u64 last = MIN(end, it.gfn + LEVEL_PAGES(it.level)) - it.gfn - 1;
 
 		if (spte_is_leaf(mmu, it.old, it.level))
-			arm_leaf(&pos, bits, b);
+			arm_huge(&pos, b);
 		else if (is_table_of_4k(&it))
 			spte_clear_range(mmu, (u64 *)env_va(spte_hpa(mmu, it.old)) + first,
 					 last - first + 1, bits, b);
 	}
 }
 
-void tdp_arm_masked(struct mmu *mmu, u64 base, u64 mask, u64 bits, struct flush_batch *b)
+void tdp_arm_masked(struct mmu *mmu, const struct gfn_mask *m, u64 bits, struct flush_batch *b)
 {
-	struct spte_pos pos = {.mmu = mmu, .gfn = {base}, .level = mmu->cfg.fmt->levels};
+	struct spte_pos pos = {.mmu = mmu, .gfn = {m->base}, .level = mmu->cfg.fmt->levels};
 	u64 *table = mmu->tdp_root;
 
 	debug_assert(rwlock_held_write(&mmu->lock));
-	/* Aligned by 64: one way down for all, in few steps as there is one for each 64 pages. */
-	for (;; pos.level--) {
+	/* One way down for all: they are in one table of 4K leaves, or in one huge page. */
+	for (; pos.level > PG_LEVEL_4K; pos.level--) {
 		u64 e;
 
-		pos.sptep = &table[base >> 9 * (pos.level - 1) & (TABLE_ENTRIES - 1)];
-		if (pos.level == PG_LEVEL_4K)
-			break;
+		pos.sptep = &table[m->base >> 9 * (pos.level - 1) & (TABLE_ENTRIES - 1)];
 		e = READ_ONCE(*pos.sptep);
 		if (!spte_is_table(mmu, e, pos.level)) {
-			if (mask && spte_is_leaf(mmu, e, pos.level))
-				arm_leaf(&pos, bits, b);
+			if (spte_is_leaf(mmu, e, pos.level))
+				arm_huge(&pos, b);
 			return;
 		}
 		table = env_va(spte_hpa(mmu, e));
 	}
-	spte_clear_masked(mmu, pos.sptep, mask, bits, b);
+	for (u64 i = 0; i < ARRAY_SIZE(m->words); i++)
+		spte_clear_masked(mmu, table + i * 64, m->words[i], bits, b);
 }

@@ -49,17 +49,18 @@ void tdp_zap_range(struct mmu *mmu, u64 start, u64 end, struct flush_batch *b);
 void tdp_write_protect_gfn(struct mmu *mmu, gfn_t gfn, struct flush_batch *b);
 /*
  * Clear @bits, W or D or both, in each 4K leaf of the pages given; W in each huge one over them.
- * The pages: [start, end); or base + n for each bit n of @mask, where @base is a multiple of 64.
+ * The pages: [start, end); or those of @m, of which there are some.
  */
 void tdp_arm_range(struct mmu *mmu, u64 start, u64 end, u64 bits, struct flush_batch *b);
-void tdp_arm_masked(struct mmu *mmu, u64 base, u64 mask, u64 bits, struct flush_batch *b);
+void tdp_arm_masked(struct mmu *mmu, const struct gfn_mask *m, u64 bits, struct flush_batch *b);
 static inline void tdp_wrprot_range(struct mmu *mmu, u64 start, u64 end, struct flush_batch *b)
 {
 	tdp_arm_range(mmu, start, end, mmu->cfg.fmt->write, b);
 }
-static inline void tdp_wrprot_masked(struct mmu *mmu, u64 base, u64 mask, struct flush_batch *b)
+static inline void tdp_wrprot_masked(struct mmu *mmu, const struct gfn_mask *m,
+				     struct flush_batch *b)
 {
-	tdp_arm_masked(mmu, base, mask, mmu->cfg.fmt->write, b);
+	tdp_arm_masked(mmu, m, mmu->cfg.fmt->write, b);
 }
 /*
  * Moves D of 4K leaves into the bitmaps of the slots. Tables that were not used since the last time

@@ -176,12 +176,12 @@ bool env_pte_clear_run(u64 *p, u64 n, u64 bits)
 	return had;
 }
 
-u64 env_pte_take_64(u64 *p, u64 bits)
+u64 env_pte_take_64(u64 *p, u64 bit)
 {
 	u64 had = 0;
 
 	for (int i = 0; i < 64; i++)
-		had |= env_pte_clear_run(p + i, 1, bits) ? BIT(i) : 0;
+		had |= env_pte_clear_run(p + i, 1, bit) ? BIT(i) : 0;
 	return had;
 }
 

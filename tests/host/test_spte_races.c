@@ -141,7 +141,7 @@ static void test_protect_masked(void **state)
 	(void)state;
 	begin();
 	nv_lock(&v);
-	tdp_wrprot_masked(&v.mmu, 0, 7, &b);
+	tdp_wrprot_masked(&v.mmu, &(struct gfn_mask){.words = {7}}, &b);
 	shadow_wrprot_masked(&v.mmu, v.slot, 0, BIT(8) | BIT(9), &b);
 	nv_unlock(&v, &b);
 	check_all_protected();
