@@ -45,8 +45,26 @@ static u64 msr_pattern(u32 msr)
 	return history_mix(pattern + msr) & (msr == MSR_SYSENTER_CS ? 0xffff : 0x7fffffff);
 }
 
+static u64 dr6_pattern(void)
+{
+	return DR6_INIT | (pattern & 0xf);
+}
+
+static bool has_tsc_aux(void)
+{
+	return cpuid(CPUID_EXT1, 0).edx & CPUID_EXT1_EDX_RDTSCP;
+}
+
 static void registers_set(void)
 {
+	static bool tsc_aux, asked;
+
+	if (!asked)
+		tsc_aux = has_tsc_aux();
+	asked = true;
+	if (tsc_aux)
+		wrmsr(MSR_TSC_AUX, (u32)pattern);
+	write_dr6(dr6_pattern());
 	for (u32 i = 0; i < ARRAY_SIZE(own_msrs); i++)
 		wrmsr(own_msrs[i], msr_pattern(own_msrs[i]));
 	fpu_set_l1(pattern);
@@ -69,6 +87,7 @@ void plain_registers_check(void)
 	if (bad)
 		die("%s changed", bad);
 	expect("CR2", read_cr2(), pattern);
+	expect("DR6", read_dr6(), dr6_pattern());
 	for (u32 i = 0; i < ARRAY_SIZE(own_msrs); i++)
 		if (rdmsr(own_msrs[i]) != msr_pattern(own_msrs[i]))
 			die("MSR 0x%x changed to 0x%lx", own_msrs[i], rdmsr(own_msrs[i]));
@@ -141,9 +160,8 @@ static void check_tsc_aux(void)
 {
 	u32 aux;
 
-	if (!(cpuid(CPUID_EXT1, 0).edx & CPUID_EXT1_EDX_RDTSCP))
+	if (!has_tsc_aux())
 		return;
-	wrmsr(MSR_TSC_AUX, (u32)pattern);
 	asm volatile("rdtscp" : "=c"(aux)::"rax", "rdx");
 	expect("TSC_AUX", aux, (u32)pattern);
 }
@@ -278,16 +296,17 @@ static void check_exceptions(void)
 static void check_single_step(void)
 {
 	cpu_exception.vector = NONE;
-	write_dr6(0xffff0ff0);
+	write_dr6(DR6_INIT);
 	asm volatile(WITH_TF "cpuid\n1:\tnop\n" EX_TABLE(1b, 1b)::"a"(0)
 		     : "rbx", "rcx", "rdx", "memory");
 	expect("a step over CPUID", cpu_exception.vector, EXC_DB);
-	expect("DR6 after a step over CPUID", read_dr6(), 0xffff0ff0 | DR6_BS);
+	expect("DR6 after a step over CPUID", read_dr6(), DR6_INIT | DR6_BS);
 	cpu_exception.vector = NONE;
-	write_dr6(0xffff0ff0);
+	write_dr6(DR6_INIT);
 	asm volatile(WITH_TF "nop\n1:\tnop\n" EX_TABLE(1b, 1b)::: "memory");
 	expect("a step over NOP", cpu_exception.vector, EXC_DB);
-	expect("DR6 after a step", read_dr6(), 0xffff0ff0 | DR6_BS);
+	expect("DR6 after a step", read_dr6(), DR6_INIT | DR6_BS);
+	write_dr6(dr6_pattern());
 }
 
 static void check_breakpoint(void)
@@ -296,14 +315,15 @@ static void check_breakpoint(void)
 
 	asm volatile("leaq 1f(%%rip), %0" : "=r"(at));
 	write_dr0(at);
-	write_dr6(0xffff0ff0);
+	write_dr6(DR6_INIT);
 	write_dr7(dr7 | DR7_L0);
 	cpu_exception.vector = NONE;
 	asm volatile("1:\tnop\n2:\tnop\n" EX_TABLE(1b, 2b)::: "memory");
 	write_dr7(dr7);
 	write_dr0(dr0);
 	expect("a breakpoint", cpu_exception.vector, EXC_DB);
-	expect("DR6 after a breakpoint", read_dr6(), 0xffff0ff0 | DR6_B0);
+	expect("DR6 after a breakpoint", read_dr6(), DR6_INIT | DR6_B0);
+	write_dr6(dr6_pattern());
 }
 
 /* The trap of ICEBP returns to after it. */
@@ -314,6 +334,7 @@ static void check_icebp(void)
 	cpu_exception.vector = NONE;
 	asm volatile(".byte 0xf1\n1:\tnop\n" EX_TABLE(1b, 1b)::: "memory");
 	expect("ICEBP", cpu_exception.vector, EXC_DB);
+	write_dr6(dr6_pattern());
 }
 
 /* --- interrupts --- */

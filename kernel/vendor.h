@@ -14,6 +14,7 @@ struct vendor_caps {
 	const struct pt_format *fmt; /* of the nested tables that the processor walks */
 	u32 tags;		     /* ASIDs or VPIDs */
 	bool huge_1g;
+	bool no_dirty_bits; /* the format has them, this processor does not set them */
 };
 
 /* What virt_insn and the reflect operations tell the run loop. */

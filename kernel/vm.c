@@ -54,7 +54,8 @@ static int make_mmu(struct vm *vm)
 				      vendor_caps.huge_1g ? PG_LEVEL_1G : PG_LEVEL_2M),
 		.eager_page_split = params.eager_page_split,
 		.nx_huge_pages = vm_nx_huge_pages(),
-		.dirty = params.dirty == PARAM_dirty_dbit ? DIRTY_DBIT : DIRTY_WP,
+		.dirty = params.dirty == PARAM_dirty_dbit && !vendor_caps.no_dirty_bits ? DIRTY_DBIT
+											: DIRTY_WP,
 		.max_shadow_pages = params.max_shadow_pages,
 	};
 
