@@ -23,7 +23,7 @@ const struct vmcs_field_info vmcs_fields[VMCS_FIELDS_NR] = {
 };
 #undef VMCS_FIELD
 
-static size_t size_of(const struct vmcs_field_info *f)
+u32 vmcs_field_size(const struct vmcs_field_info *f)
 {
 	switch (f->width) {
 	case VMCS_W16:
@@ -35,17 +35,45 @@ static size_t size_of(const struct vmcs_field_info *f)
 	}
 }
 
+/* Sorted by width as Appendix B has it, then by the rest: what is compared is what sorts. */
+static u32 rank(u32 encoding)
+{
+	static const u32 widths[] = {
+		[VMCS_W16] = 0, [VMCS_W64] = 1, [VMCS_W32] = 2, [VMCS_NAT] = 3};
+
+	return widths[encoding >> 13 & 3] << 13 | (encoding & 0x1fff);
+}
+
+const struct vmcs_field_info *vmcs_field_of_l1(u64 encoding)
+{
+	bool high = encoding & 1;
+	u32 first = 0, end = VMCS_FIELDS_NR;
+
+	while (first < end) {
+		u32 middle = (first + end) / 2;
+		const struct vmcs_field_info *f = &vmcs_fields[middle];
+
+		if (f->encoding == (encoding & ~1ull))
+			return f->offset < 0 || (high && f->width != VMCS_W64) ? NULL : f;
+		if (rank(f->encoding) < rank((u32)encoding))
+			first = middle + 1;
+		else
+			end = middle;
+	}
+	return NULL;
+}
+
 u64 vmcs12_get(const struct vmcs12 *v, const struct vmcs_field_info *f)
 {
 	u64 value = 0;
 
-	memcpy(&value, (const char *)v + f->offset, size_of(f));
+	memcpy(&value, (const char *)v + f->offset, vmcs_field_size(f));
 	return value;
 }
 
 void vmcs12_set(struct vmcs12 *v, const struct vmcs_field_info *f, u64 value)
 {
-	memcpy((char *)v + f->offset, &value, size_of(f));
+	memcpy((char *)v + f->offset, &value, vmcs_field_size(f));
 }
 
 #define ERROR_TEXT(name, number, text) [number] = (text),

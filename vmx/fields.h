@@ -36,6 +36,14 @@ enum vmcs_number {
 
 extern const struct vmcs_field_info vmcs_fields[VMCS_FIELDS_NR];
 
+/* The bytes that a field of this width has. */
+u32 vmcs_field_size(const struct vmcs_field_info *f);
+/*
+ * The field that VMREAD or VMWRITE of L1's means, or NULL: there is none, or it is not offered. Bit
+ * 0 is the upper half of a 64-bit field, SDM 3C 24.11.2.
+ */
+const struct vmcs_field_info *vmcs_field_of_l1(u64 encoding);
+
 struct vmcs12;
 /* For fields that L1 may have. What is wider than the field is cut off. */
 u64 vmcs12_get(const struct vmcs12 *v, const struct vmcs_field_info *f);

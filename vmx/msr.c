@@ -3,6 +3,7 @@
 #include "kernel/cpu.h"
 #include "lib/x86.h"
 #include "vmx/asm.h"
+#include "vmx/nested_check_internal.h"
 #include "vmx/vmx.h"
 
 #define DEBUGCTL_WRITABLE 0x3full /* accepted and without effect: LBR is not offered */

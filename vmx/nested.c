@@ -1,25 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * Instructions that only VMX intercepts, and where a vCPU stands. L1 is offered no VMX yet: its
+ * Instructions that only VMX intercepts, and where a vCPU stands. While L1 is offered no VMX its
  * CR4.VMXE reads as 0, and the instructions of VMX are #UD (SDM 3C 30.3).
  */
 #include "lib/x86.h"
-#include "vmx/asm.h"
-#include "vmx/vmx.h"
-
-static const struct state_field fields[] = {
-	STATE_FIELD(struct vmx_nested_state, pending_debug),
-	STATE_FIELD(struct vmx_nested_state, mov_ss),
-	STATE_FIELD(struct vmx_nested_state, reserved),
-};
-
-const struct state_desc vmx_nested_state_desc = {
-	.name = "vmx",
-	.version = 1,
-	.size = sizeof(struct vmx_nested_state),
-	.nr_fields = ARRAY_SIZE(fields),
-	.fields = fields,
-};
+#include "vmx/nested_insn.h"
 
 enum nested_result vmx_virt_insn(struct vcpu *vcpu, const struct vm_exit *exit)
 {
@@ -27,6 +12,8 @@ enum nested_result vmx_virt_insn(struct vcpu *vcpu, const struct vm_exit *exit)
 
 	if (exit->code == VMX_EXIT_CR_ACCESS)
 		return vmx_cr_access(vmx, exit);
+	if (vmx_host.nesting)
+		return vmx_nested_insn(vmx, exit);
 	vmx_queue_exception(vmx, EXC_UD, false, 0);
 	return NESTED_DONE;
 }

@@ -8,6 +8,7 @@
 #include "lib/string.h"
 #include "lib/x86.h"
 #include "vmx/asm.h"
+#include "vmx/nested_check_internal.h"
 #include "vmx/vmx.h"
 
 #define APIC_BASE_RESET 0xfee00900ull /* the boot processor's, enabled */
@@ -131,7 +132,7 @@ static void fields_set(const struct vmx_vcpu *vmx, const struct vcpu_state *stat
 	v->guest_rip = state->rip;
 	v->guest_rsp = state->gpr[RSP];
 	v->guest_rflags = state->rflags;
-	v->guest_interruptibility = interruptibility_of(state, vmx->mov_ss);
+	v->guest_interruptibility = interruptibility_of(state, vmx->nested.mov_ss);
 	v->entry_controls &= ~(u32)VMX_ENTRY_IA32E;
 	if (state->efer & EFER_LMA)
 		v->entry_controls |= (u32)VMX_ENTRY_IA32E;

@@ -66,6 +66,7 @@ static int vmx_probe(struct vendor_caps *caps, char *why, size_t size)
 		.fmt = &pt_formats[PT_FMT_EPT4],
 		.tags = vmx_host.vpids,
 		.huge_1g = f.ept_vpid & VMX_EPT_1G,
+		.no_dirty_bits = !(f.ept_vpid & VMX_EPT_AD),
 	};
 	return 0;
 }
@@ -149,6 +150,7 @@ static struct vcpu *vmx_vcpu_create(struct vm *vm, int id)
 	vmx->vapic = page_alloc();
 	vmx->eptp = vmx_eptp(&vmx_host.facts, mmu_tdp_root(vmx_mmu(vmx)));
 	vmx->vpid = &vmx->vpid01;
+	vmx->nested.vmxon_pointer = vmx->nested.current = VMCS12_NONE;
 	vmx->vpid01.tag = (struct tlb_tag){.kind = TAG_TDP, .must_flush = true};
 	if (!vmx->vcpu.fpu || !vmx->vapic || vmx_vmcs_create(vmx) || vmx_reset(vmx)) {
 		vmx_vcpu_free(&vmx->vcpu);
@@ -160,26 +162,24 @@ static struct vcpu *vmx_vcpu_create(struct vm *vm, int id)
 static void vmx_nested_save(struct vcpu *vcpu, void *state)
 {
 	struct vmx_vcpu *vmx = to_vmx(vcpu);
+	struct vmx_nested_state *out = state;
 
 	vmx_vmcs_use(vmx);
-	*(struct vmx_nested_state *)state = (struct vmx_nested_state){
-		.pending_debug = vmcs_read(VMCS_guest_pending_debug),
-		.mov_ss = !!(vmx->interruptibility & VMX_BLOCK_MOV_SS),
-	};
+	*out = vmx->nested;
+	out->mov_ss = !!(vmx->interruptibility & VMX_BLOCK_MOV_SS);
+	out->pending_debug = vmcs_read(VMCS_guest_pending_debug);
 }
-
-#define PENDING_DEBUG (VMX_DEBUG_BREAKPOINTS | VMX_DEBUG_ENABLED | VMX_DEBUG_BS)
 
 static int vmx_nested_load(struct vcpu *vcpu, const void *state)
 {
 	const struct vmx_nested_state *in = state;
 	struct vmx_vcpu *vmx = to_vmx(vcpu);
 
-	if (in->pending_debug & ~PENDING_DEBUG || in->mov_ss > 1 || in->reserved)
+	if (vmx_nested_state_check(in, &vmx_host.limits, vmx_host.nesting))
 		return -EINVAL;
 	vmx_vmcs_use(vmx);
 	vmcs_write(VMCS_guest_pending_debug, in->pending_debug);
-	vmx->mov_ss = in->mov_ss;
+	vmx->nested = *in;
 	return 0;
 }
 

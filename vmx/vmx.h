@@ -13,7 +13,6 @@
 #include "mmu/env.h"
 #include "vmx/fields.h"
 #include "vmx/nested_check.h"
-#include "vmx/nested_check_internal.h"
 #include "vmx/nested_state.h"
 #include "vmx/probe.h"
 
@@ -65,7 +64,8 @@ struct vmx_vcpu {
 	struct vmx_regs regs;
 
 	u64 apic_base, debugctl; /* MSRs with no effect here */
-	bool mov_ss;		 /* a shadow that set_state makes is that of MOV SS */
+
+	struct vmx_nested_state nested;
 };
 
 static inline struct vmx_vcpu *to_vmx(struct vcpu *vcpu)
@@ -85,6 +85,7 @@ struct vmx_host {
 	struct vmx_limits limits;     /* of this processor: what VM entry checks */
 	u32 vpids;		      /* numbers 1 .. vpids - 1 may be used */
 	bool tsc_aux, huge_1g;
+	bool nesting; /* L1 is offered VMX: not yet */
 	/* CR0 and CR4 as a guest may have them, and which bits it may change without an exit. */
 	u64 cr4_allowed, cr0_owned, cr4_owned;
 	u32 timer_ticks; /* preemption timer's, between two looks at what waits */

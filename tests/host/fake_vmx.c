@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: MIT
-/* Decodes just what vmx/asm.h contains: registers only, or memory at (%rax). */
+/*
+ * Decodes just what vmx/asm.h contains (registers only, or memory at (%rax)), and of kernel/cpu.h
+ * what vmx/fpu.c uses.
+ */
 #define _GNU_SOURCE
 #include "tests/host/fake_vmx.h"
 
@@ -20,6 +23,7 @@
 #define REX_R	    4
 #define REX_B	    1
 
+struct fake_cpu fake_cpu;
 void (*fake_invept)(u64 type, u64 eptp);
 void (*fake_invvpid)(u64 type, u64 vpid);
 
@@ -131,13 +135,66 @@ static u32 carry_out(const u8 *code, greg_t *gregs, u64 *flags)
 	return 0;
 }
 
+u64 *fake_msr(u32 index)
+{
+	for (u32 i = 0; i < ARRAY_SIZE(fake_cpu.msrs); i++) {
+		if (fake_cpu.msrs[i].index && fake_cpu.msrs[i].index != index)
+			continue;
+		fake_cpu.msrs[i].index = index;
+		return &fake_cpu.msrs[i].value;
+	}
+	abort();
+}
+
+static u64 *special(u8 opcode, u32 reg)
+{
+	if (opcode & 1)
+		return &fake_cpu.dr[reg];
+	return reg == 2 ? &fake_cpu.cr2 : NULL;
+}
+
+/* MOV from and to CR2 and DRn, RDMSR, WRMSR. */
+static u32 carry_out_privileged(const u8 *code, greg_t *gregs)
+{
+	u32 rex = (code[0] & 0xf0) == 0x40 ? code[0] : 0;
+	const u8 *op = rex ? code + 1 : code;
+	u32 rm = (op[2] & 7) + (rex & REX_B ? 8 : 0);
+	u64 *msr, *s;
+
+	if (op[0] != 0x0f)
+		return 0;
+	if (op[1] == 0x30 || op[1] == 0x32) {
+		msr = fake_msr((u32)gregs[REG_RCX]);
+		if (op[1] == 0x30) {
+			*msr = (u32)gregs[REG_RAX] | (u64)gregs[REG_RDX] << 32;
+		} else {
+			gregs[REG_RAX] = (u32)*msr;
+			gregs[REG_RDX] = (greg_t)(*msr >> 32);
+		}
+		return 2;
+	}
+	s = op[1] >= 0x20 && op[1] <= 0x23 ? special(op[1], op[2] >> 3 & 7) : NULL;
+	if (!s)
+		return 0;
+	if (op[1] & 2)
+		*s = (u64)gregs[registers[rm]];
+	else
+		gregs[registers[rm]] = (greg_t)*s;
+	return (u32)(op + 3 - code);
+}
+
 static void handler(int signal, siginfo_t *info, void *context)
 {
 	greg_t *gregs = ((ucontext_t *)context)->uc_mcontext.gregs;
-	u64 flags;
-	u32 len = carry_out((const u8 *)gregs[REG_RIP], gregs, &flags);
+	const u8 *code = (const u8 *)gregs[REG_RIP];
+	u64 flags = 0;
+	u32 len;
 
-	(void)signal, (void)info;
+	(void)info;
+	if (signal == SIGSEGV)
+		len = carry_out_privileged(code, gregs);
+	else
+		len = carry_out(code, gregs, &flags);
 	if (!len) {
 		fprintf(stderr, "an instruction that fake_vmx.c does not know\n");
 		abort();
@@ -156,6 +213,8 @@ void fake_vmx_init(void)
 	struct sigaction action = {.sa_sigaction = handler, .sa_flags = SA_SIGINFO | SA_NODEFER};
 
 	sigaction(SIGILL, &action, NULL);
+	sigaction(SIGSEGV, &action, NULL);
+	memset(&fake_cpu, 0, sizeof(fake_cpu));
 	for (u32 i = 0; i < ARRAY_SIZE(cpus); i++) {
 		cpus[i].self = &cpus[i];
 		cpus[i].id = i;

@@ -29,6 +29,20 @@ void fake_vmcs_forget_all(void);
 /* This processor has no such field: VMREAD and VMWRITE fail. */
 void fake_vmx_lacks(enum vmcs_field field, bool lacks);
 
+/*
+ * Registers that a program may not touch: their moves and RDMSR and WRMSR raise SIGSEGV, and go
+ * here.
+ */
+struct fake_cpu {
+	u64 dr[8], cr2;
+	struct {
+		u32 index;
+		u64 value;
+	} msrs[16];
+};
+extern struct fake_cpu fake_cpu;
+u64 *fake_msr(u32 index);
+
 /* Called for each INVEPT and INVVPID. May be NULL. */
 extern void (*fake_invept)(u64 type, u64 eptp);
 extern void (*fake_invvpid)(u64 type, u64 vpid);

@@ -143,10 +143,10 @@ static void test_shadows(void **state)
 	s.rflags &= ~RFLAGS_TF;
 	assert_int_equal(vmx_set_state(&vmx->vcpu, &s), 0);
 	assert_int_equal(vmx->interruptibility, VMX_BLOCK_STI);
-	vmx->mov_ss = true;
+	vmx->nested.mov_ss = true;
 	assert_int_equal(vmx_set_state(&vmx->vcpu, &s), 0);
 	assert_int_equal(vmx->interruptibility, VMX_BLOCK_MOV_SS);
-	vmx->mov_ss = false;
+	vmx->nested.mov_ss = false;
 	s.rflags &= ~RFLAGS_IF;
 	assert_int_equal(vmx_set_state(&vmx->vcpu, &s), 0);
 	assert_int_equal(vmx->interruptibility, VMX_BLOCK_MOV_SS);

@@ -208,3 +208,90 @@ MUTANTS += [
     mutant("vpid-linear-stale-for-ever", "vmx/vpid.c", "v->linear_stale = false;", "", VPID),
     mutant("vpid-not-written", "vmx/vpid.c", "vmcs_write(VMCS_vpid, v->number);", "", VPID),
 ]
+
+# Registers that no VMCS holds.
+for function in ("vmx_cpu_save", "vmx_cpu_take"):
+    MUTANTS += each(function.replace("_", "-"), "vmx/fpu.c",
+                    r"^\t+(r->[^=\n]*= [^\n]*|write_\w+\([^\n]*|wrmsr\([^\n]*|fpu_\w+\([^\n]*);\n",
+                    "\t;\n", "test_vmx_fpu", begin=r"void %s\(" % function)
+MUTANTS += [
+    mutant("vmx-cpu-saved-by-another", "vmx/fpu.c", "if (this_vmx_cpu()->owner != vmx) return;", "",
+           "test_vmx_fpu"),
+    mutant("vmx-cpu-taken-without-a-release", "vmx/fpu.c",
+           "if (cpu->owner) vmx_cpu_release(cpu->owner);", "", "test_vmx_fpu"),
+    mutant("vmx-cr2-in-the-registers", "vmx/fpu.c", "write_cr2(cr2); else vmx->regs.cr2 = cr2;",
+           "write_cr2(cr2); else write_cr2(cr2);", "test_vmx_fpu"),
+]
+
+# The instructions by which L1 manages its VMCSs.
+INSN = "test_vmx_insn test_vmx_operand"
+MUTANTS += each("vmx-insn-unchecked", "vmx/nested_insn.c",
+                r"\tif \(([^;]*?)\)\n\t+return (fault|fail|fail_invalid)\(",
+                r"\tif (false && (\1))\n\t\treturn \2(", INSN, name=1)
+MUTANTS += [
+    mutant("vmx-insn-in-compatibility-mode", "vmx/nested_insn.c",
+           "|| (long_mode && !vmx_code_is_64bit());", "|| (long_mode && false);", INSN),
+    mutant("vmx-insn-in-virtual-8086-mode", "vmx/nested_insn.c", "|| vmx->vcpu.rflags & RFLAGS_VM",
+           "", INSN),
+    mutant("vmx-insn-keeps-flags", "vmx/nested_insn.c",
+           "(vmx->vcpu.rflags & ~RFLAGS_ARITH) | flags", "vmx->vcpu.rflags | flags", INSN),
+    mutant("vmx-insn-error-unwritten", "vmx/nested_insn.c", "&error, sizeof(error));",
+           "&error, 0);", INSN),
+    mutant("vmx-vmclear-keeps-the-current", "vmx/nested_insn.c",
+           "if (pointer == vmx->nested.current)", "if (false)", INSN),
+    mutant("vmx-vmclear-clears-nothing", "vmx/nested_insn.c", "&clear, sizeof(clear));",
+           "&clear, 0);", INSN),
+    mutant("vmx-vmxoff-keeps-the-current", "vmx/nested_insn.c",
+           "vmx->nested.vmxon_pointer = VMCS12_NONE; vmx->nested.current = VMCS12_NONE;",
+           "vmx->nested.vmxon_pointer = VMCS12_NONE;", INSN),
+    mutant("vmx-high-half-is-the-low-one", "vmx/nested_insn.c",
+           "+ half * (u32)sizeof(u32);", "+ 0 * half;", INSN),
+    mutant("vmx-high-half-is-whole", "vmx/nested_insn.c",
+           "*size = half ? sizeof(u32) : vmcs_field_size(f);", "*size = vmcs_field_size(f);", INSN),
+    mutant("vmx-field-high-of-any", "vmx/fields.c", "|| (high && f->width != VMCS_W64)", "", INSN),
+    mutant("vmx-field-of-l0", "vmx/fields.c", "return f->offset < 0 || (high",
+           "return (high", INSN),
+    mutant("vmx-vmread-of-32-bit-code-is-wide", "vmx/nested_insn.c",
+           "if (operand_size() == sizeof(u32)) value = (u32)value; if (info", "if (info", INSN),
+    mutant("vmx-operand-second-page-last", "vmx/operand.c",
+           "return err ? err : copy(vmx, linear, buf, first, write);",
+           "return copy(vmx, linear, buf, first, write) ?: err;", INSN),
+    mutant("vmx-operand-not-canonical", "vmx/operand.c",
+           "return vmx_canonical(*linear) && vmx_canonical(*linear + size - 1) ?",
+           "return true ?", INSN),
+    mutant("vmx-operand-not-canonical-at-its-end", "vmx/operand.c",
+           "&& vmx_canonical(*linear + size - 1)", "", INSN),
+    mutant("vmx-operand-of-ss-is-gp", "vmx/operand.c", "segment == SEG_SS ? EXC_SS : EXC_GP",
+           "EXC_GP", INSN),
+    mutant("vmx-operand-address-size", "vmx/operand.c", "return offset & masks[", "return masks[0] & masks[",
+           INSN),
+    mutant("vmx-operand-without-index", "vmx/operand.c", "if (!(info & INFO_NO_INDEX))",
+           "if (false)", INSN),
+    mutant("vmx-operand-without-base", "vmx/operand.c", "if (!(info & INFO_NO_BASE))", "if (false)",
+           INSN),
+    mutant("vmx-operand-limit", "vmx/operand.c", "return last > limit;", "return false;", INSN),
+    mutant("vmx-operand-limit-downwards", "vmx/operand.c", "return offset <= limit ||",
+           "return false ||", INSN),
+    mutant("vmx-operand-limit-of-16-bits", "vmx/operand.c",
+           "rights & VMX_AR_DB ? 0xffffffff : 0xffff", "0xffffffff", INSN),
+    mutant("vmx-operand-unusable", "vmx/operand.c", "if (rights & VMX_AR_UNUSABLE ||", "if (",
+           INSN),
+    mutant("vmx-operand-written-to-code", "vmx/operand.c", "(write && (code || !read_write)) ||",
+           "(write && !read_write) ||", INSN),
+    mutant("vmx-operand-read-from-execute-only", "vmx/operand.c", "(code && !read_write) ||", "",
+           INSN),
+]
+
+# What only a machine shows.
+MUTANTS += [
+    mutant("vmx-interrupts-held-back", "vmx/probe.c", "#define PIN_LIKED VMX_PIN_TIMER",
+           "#define PIN_LIKED 0", "plain-vmx-spin", kind="machine"),
+    mutant("vmx-tsc-as-it-is", "vmx/state.c", "vmcs_write(VMCS_tsc_offset, vmx->tsc_offset);", "",
+           "plain-vmx", kind="machine"),
+    mutant("vmx-cr8-of-the-machine", "vmx/vmcs.c", "vmcs_write(VMCS_virtual_apic,",
+           "(void)(0,", "plain-vmx", kind="machine"),
+    mutant("vmx-another-vms-vmcs", "vmx/vmcs.c", "if (cpu->current == vmx->vmcs) return;",
+           "if (cpu->current) return;", "plain-vmx", kind="machine"),
+    mutant("vmx-event-cut-short-lost", "vmx/run.c", "vmx_event_collect(vmx, info);", "",
+           "plain-vmx", kind="machine"),
+]
