@@ -146,7 +146,7 @@ bool spte_clear_run(const struct mmu *mmu, u64 *sptes, u64 n, u64 bits);
 static inline void spte_wrprot_range(struct mmu *mmu, u64 *table, int first, int last,
 				     struct flush_batch *b)
 {
-	spte_clear_range(mmu, table + first, (u64)(last - first + 1), mmu->cfg.fmt->write, b);
+	spte_clear_range(mmu, table + first, (u64)last - (u64)first + 1, mmu->cfg.fmt->write, b);
 }
 
 static inline void spte_wrprot_masked(struct mmu *mmu, u64 *sptes, u64 mask, struct flush_batch *b)
