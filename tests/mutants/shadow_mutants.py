@@ -84,6 +84,14 @@ MUTANTS = [
     mutant("join-without-looking-for-tables", "mmu/nested_recover.c",
            "if (sp->role.level == PG_LEVEL_4K && !j->mmu->cfg.nx_huge_pages)",
            "if (!j->mmu->cfg.nx_huge_pages)", SPLIT),
+    mutant("zap-hides-dirty-bits-from-the-log", "mmu/shadow_zap.c",
+           "return logged && mmu->cfg.dirty == DIRTY_DBIT;", "return false && logged;",
+           "test_dirty_bits_goes test_dirty_bits_nested test_dirty_l1 test_dirty_bits_limit"),
+    mutant("zap-forgets-an-entry-of-l1s-table", "mmu/spte_nested.c",
+           "n++; rmap_remove(mmu, rmap_get(memslot_find(mmu, gfn), gfn, sp->role.level), "
+           "&sp->spt[i]);",
+           "n++; if (i != 5) rmap_remove(mmu, rmap_get(memslot_find(mmu, gfn), gfn, "
+           "sp->role.level), &sp->spt[i]);", "test_shadow_page test_track " + SPLIT),
     mutant("leak-the-splits-caches", "mmu/split.c", "mmu_caches_free(&mmu->split->caches);",
            "", SPLIT),
     mutant("leak-a-pages-array", "mmu/shadow_zap.c", "env_free(sp->shadowed);", "", MMU),
