@@ -59,7 +59,8 @@ void bench_dirty(void)
 	log_step(BENCH_LOG_READ, pages, "read");
 	write_pass(how, "write_next");
 	log_step(BENCH_LOG_READ, pages, "read_next");
-	/* Nothing is written now: what reading costs by itself, and when that is known from before. */
+	/* Nothing is written now: what reading costs by itself, and when that is known from before.
+	 */
 	log_step(BENCH_LOG_READ, pages, "read_idle");
 	log_step(BENCH_LOG_READ, pages, "read_cold");
 	log_step(BENCH_LOG_OFF, pages, "disable");

@@ -102,10 +102,10 @@ static inline gpa_t gfn_to_gpa(gfn_t gfn)
 #ifndef __must_check
 #define __must_check __attribute__((warn_unused_result))
 #endif
-#define __packed       __attribute__((packed))
-#define __aligned(n)   __attribute__((aligned(n)))
-#define __noreturn     __attribute__((noreturn))
-#define __noinline     __attribute__((noinline))
+#define __packed     __attribute__((packed))
+#define __aligned(n) __attribute__((aligned(n)))
+#define __noreturn   __attribute__((noreturn))
+#define __noinline   __attribute__((noinline))
 /* What is rare: kept out of the way of what is not, with its registers. */
 #define __rare	       __attribute__((noinline, cold))
 #define __printf(f, a) __attribute__((format(printf, f, a)))

@@ -203,7 +203,7 @@ void shadow_sync_page(struct mmu *mmu, struct shadow_page *sp, struct flush_batc
 /* The first @n of those that are out of sync: one flush for all of them. */
 static void sync_batch(struct mmu *mmu, u64 n, struct flush_batch *b)
 {
-	struct shadow_page *sp, *next;
+	struct shadow_page *sp;
 	LIST_HEAD(pages);
 
 	for (; n && !list_empty(&mmu->shadow_unsync); n--) {
@@ -213,8 +213,8 @@ static void sync_batch(struct mmu *mmu, u64 n, struct flush_batch *b)
 	}
 	flush_pay(mmu, b);
 	/* Comparing drops leaves only, so no page of the list goes away meanwhile. */
-	list_for_each_entry_safe(sp, next, &pages, unsync_link)
-	{
+	while (!list_empty(&pages)) {
+		sp = list_first_entry(&pages, struct shadow_page, unsync_link);
 		list_del(&sp->unsync_link);
 		sync_compare(mmu, sp, b);
 	}

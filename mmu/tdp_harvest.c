@@ -3,7 +3,7 @@
  * The scan of the TDP tree for dirty bits. What nobody came through since the last scan is skipped,
  * as the accessed bit of the entry above tells. That takes care: paging-structure caches hold
  * entries whose A was set when they were cached, so between clearing A and the flush a processor
- *may set D in leaves without setting A again (SDM 3A 4.10.3.1). So:
+ * may set D in leaves without setting A again (SDM 3A 4.10.3.1). So:
  *
  *	A set			clear A and COLD, owe a flush; scan what is below
  *	A clear, COLD clear	A was cleared by an earlier scan, and flushed: what was set in

@@ -26,8 +26,8 @@ static void *fault(void *result)
 	struct nested_fault out;
 	int level;
 
-	*(int *)result = nested_fault_walk(&v.mmu, &v.n, (ngpa_t){ADDR}, ACC_READ | ACC_USER, &out,
-					   &level);
+	*(int *)result =
+		nested_fault_walk(&v.mmu, &v.n, (ngpa_t){ADDR}, ACC_READ | ACC_USER, &out, &level);
 	return NULL;
 }
 
