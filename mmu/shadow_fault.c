@@ -91,9 +91,8 @@ static bool fetch_l1_table(struct fetch *f, int level)
 	}
 	child = shadow_page_get(f->mmu, gfn, role, &f->n->caches, &created, &f->b);
 	f->path[level - 1] = child;
-	/* A new link must not lead to entries that L1 has changed: no TLB could have kept them. */
-	if (child->unsync)
-		shadow_sync_page(f->mmu, child, &f->b);
+	if (!created && !shadow_sync_before_link(f->mmu, child, &f->b))
+		return false;
 	/* Whatever protecting the table owes: nobody may still write it once it is read again. */
 	flush_pay(f->mmu, &f->b);
 	if (level - 1 <= levels && !walk_entry_valid(f, level - 1)) {

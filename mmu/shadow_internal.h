@@ -99,6 +99,14 @@ void shadow_unsync_end(struct mmu *mmu, struct shadow_page *sp);
 /* Brings @sp, which is unsync, back into sync. Pays what is owed. */
 void shadow_sync_page(struct mmu *mmu, struct shadow_page *sp, struct flush_batch *b);
 /*
+ * @child, which was there before, is about to get another place. It must not lead to entries that
+ * L1 has changed: no TLB could have kept them for addresses at which nothing was mapped, and L1
+ * owes no flush for an entry that becomes present. What is out of sync may be any number of levels
+ * below. False: mmu_lock was dropped for that.
+ */
+bool __must_check shadow_sync_before_link(struct mmu *mmu, struct shadow_page *child,
+					  struct flush_batch *b);
+/*
  * mmu_nested_fault() for an access that needs @access. Where all is there but for one entry of a
  * last-level shadow page; else -EAGAIN. Or by a walk of L1's tables from their root; @level: of the
  * entry where that ended. No lock held, unlike the rest of this file.

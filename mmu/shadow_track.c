@@ -9,6 +9,12 @@
 #include "mmu/shadow_internal.h"
 #include "mmu/tdp_mmu.h"
 
+/*
+ * So many pages at most are synced with mmu_lock held before a table gets another place: more than
+ * one write can let go out of sync, as a table has no more roles at the last level.
+ */
+#define LINK_SYNC_MAX 64
+
 static u16 *track_count(const struct memslot *slot, gfn_t gfn)
 {
 	return &slot->write_track[gfn.v - slot->base.v];
@@ -235,4 +241,22 @@ void shadow_sync_all(struct mmu *mmu, struct flush_batch *b)
 		if (left > n)
 			shadow_rest(mmu, b);
 	}
+}
+
+bool shadow_sync_before_link(struct mmu *mmu, struct shadow_page *child, struct flush_batch *b)
+{
+	if (child->unsync)
+		shadow_sync_page(mmu, child, b);
+	if (!mmu->nr_unsync || child->role.level == PG_LEVEL_4K)
+		return true;
+	if (mmu->nr_unsync > LINK_SYNC_MAX) {
+		shadow_sync_all(mmu, b);
+		return false;
+	}
+	/*
+	 * At once: the fault that links may be a write that has just let a table go out of sync,
+	 * and will again. If the lock was dropped each time, L2 would never get there.
+	 */
+	sync_batch(mmu, mmu->nr_unsync, b);
+	return true;
 }

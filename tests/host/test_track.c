@@ -266,6 +266,45 @@ static void test_new_link_to_an_unsync_table(void **state)
 	assert_false(nv_sp(&v, 0, 1)->unsync);
 }
 
+/*
+ * The same two levels up: the table that gets another place is in sync, but one below it is not.
+ * L1 owes no flush for an entry that becomes present.
+ */
+static void new_link_above_unsync_tables(u64 n)
+{
+	for (u64 i = 0; i < n; i++) {
+		nv_map(&v, i * MB2 + 0x4000, 0x50, 1, L1_RWX);
+		nv_map(&v, i * MB2 + 0x5000, 0x51, 1, L1_RWX);
+	}
+	nv_sync(&v);
+	for (u64 i = 0; i < n; i++) {
+		assert_int_equal(nv_read(&v, i * MB2 + 0x4000), FAULT_FIXED);
+		assert_int_equal(nv_read(&v, i * MB2 + 0x5000), FAULT_FIXED);
+		nv_map(&v, i * MB2 + 0x4000, 0x60, 1, L1_RWX);
+		assert_true(nv_sp(&v, i * MB2, 1)->unsync);
+	}
+	nv_set_entry(&v, 64 * GB1, 3, nv_entry(&v, 0, 3));
+	assert_int_equal(nv_read(&v, 64 * GB1 + 0x5000), FAULT_FIXED);
+	for (u64 i = 0; i < n; i++) {
+		assert_int_equal(nv_read(&v, 64 * GB1 + i * MB2 + 0x4000), FAULT_FIXED);
+		assert_true(maps(64 * GB1 + i * MB2 + 0x4000, 0x60));
+	}
+}
+
+static void test_new_link_above_unsync_tables(void **state)
+{
+	(void)state;
+	new_link_above_unsync_tables(3);
+}
+
+/* There are more of them than are synced with the lock held: L2 faults again. */
+static void test_new_link_above_many_unsync_tables(void **state)
+{
+	(void)state;
+	v.mmu.max_shadow_pages = 1000;
+	new_link_above_unsync_tables(80);
+}
+
 static void test_many_unsync_pages_in_one_sync(void **state)
 {
 	(void)state;
@@ -312,6 +351,8 @@ int main(void)
 		T(test_fault_flushes_before_it_reads),
 		T(test_new_root_flushes_before_it_reads),
 		T(test_new_link_to_an_unsync_table),
+		T(test_new_link_above_unsync_tables),
+		T(test_new_link_above_many_unsync_tables),
 		T(test_many_unsync_pages_in_one_sync),
 		T(test_sync_without_changes_drops_nothing),
 	};

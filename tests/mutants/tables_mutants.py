@@ -39,8 +39,8 @@ MUTANTS = [
     mutant("tables-of-faults-not-zeroed", "mmu/shadow_caches.c",
            "c->raw_pages ? env_page_alloc_raw() : env_page_alloc();", "env_page_alloc_raw();",
            NESTED),
-    mutant("nested-table-linked-unsync", "mmu/shadow_fault.c",
-           "if (child->unsync) shadow_sync_page(f->mmu, child, &f->b);", "", NESTED),
+    mutant("nested-table-linked-unsync", "mmu/shadow_track.c",
+           "if (child->unsync) shadow_sync_page(mmu, child, b);", "", NESTED),
 
     # Published by a plain store.
     mutant("plain-store-tdp", "mmu/spte.c", EXCHANGE,
