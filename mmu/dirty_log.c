@@ -13,6 +13,8 @@
 
 /* So many words are cleared before the lock is offered to others. */
 #define CLEAR_WORDS 64
+/* Where L1 maps pages at many addresses, of which it may be a thousand for each. */
+#define CLEAR_WORDS_ALIASED 8
 
 void dirty_log_mark_range(struct memslot *slot, gfn_t gfn, u64 npages)
 {
@@ -186,12 +188,12 @@ static u64 take_word(struct taken *t, u64 word)
 static u64 clear_words(struct mmu *mmu, struct memslot *slot, u64 word, u64 count, u64 *out)
 {
 	struct taken t = {.mmu = mmu, .slot = slot};
-	u64 dirty = 0;
+	u64 dirty = 0, offer = mmu->stats.rmap_descs ? CLEAR_WORDS_ALIASED : CLEAR_WORDS;
 
 	for (u64 i = 0; i < count; i++) {
 		out[i] = take_word(&t, word + i);
 		dirty += popcount64(out[i]);
-		if (i % CLEAR_WORDS == CLEAR_WORDS - 1 &&
+		if (i % offer == offer - 1 &&
 		    (env_need_resched() || rwlock_contended(&mmu->lock))) {
 			taken_settle(&t);
 			rwlock_write_unlock(&mmu->lock);

@@ -100,8 +100,8 @@ int split_and_arm(struct mmu *mmu, struct memslot *slot, const struct dirty_trac
 		  struct flush_batch *b)
 {
 	bool eager = mmu->cfg.eager_page_split;
-	/* Without splits there is less to do for each: many at a time. */
-	u64 pages = LEVEL_PAGES(PG_LEVEL_2M) * (eager ? 1 : 32);
+	/* Without splits there is less to do for each, unless L1 maps pages at many addresses. */
+	u64 pages = LEVEL_PAGES(PG_LEVEL_2M) * (eager || mmu->stats.rmap_descs ? 1 : 32);
 	u64 start = slot->base.v, end = start + slot->npages;
 	int err, r = eager ? split_level(mmu, slot, PG_LEVEL_1G, start, end, b) : 0;
 

@@ -159,7 +159,7 @@ static int drop_direct(struct mmu *mmu, struct shadow_page *sp)
 	return n;
 }
 
-/* Those of a table of L1's. */
+/* Those of any page, one by one. */
 static int drop_shadowed(struct mmu *mmu, struct shadow_page *sp)
 {
 	int n = 0;
@@ -176,9 +176,19 @@ static int drop_shadowed(struct mmu *mmu, struct shadow_page *sp)
 	return n;
 }
 
+/* L1 may map what is huge across the end of a slot, or from one slot into the next. */
+static bool in_one_slot(struct mmu *mmu, const struct shadow_page *sp)
+{
+	const struct memslot *slot = memslot_find(mmu, sp->gfn);
+	u64 end = sp->gfn.v + LEVEL_PAGES(sp->role.level + 1);
+
+	return slot && end <= slot->base.v + slot->npages;
+}
+
 void spte_drop_leaves(struct mmu *mmu, struct shadow_page *sp)
 {
-	int n = sp->role.direct ? drop_direct(mmu, sp) : drop_shadowed(mmu, sp);
+	int n = sp->role.direct && in_one_slot(mmu, sp) ? drop_direct(mmu, sp)
+							: drop_shadowed(mmu, sp);
 
 	debug_assert(rwlock_held_write(&mmu->lock) && n == sp->present);
 	mmu_stat_add(&mmu->stats.pages[MMU_TREE_NESTED][sp->role.level - 1], -n);

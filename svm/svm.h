@@ -254,7 +254,8 @@ static inline struct guest_page *svm_vmcb_page(struct svm_vcpu *svm, u64 gpa)
 {
 	struct svm_vmcb_page *p = &svm->vmcb_pages[gpa / PAGE_SIZE % SVM_VMCB_PAGES];
 
-	return likely(p->named == gpa + 1) ? &p->page : svm_vmcb_page_find(svm, gpa);
+	/* L1 may name any address: one more than the last is 0. */
+	return likely(p->named == gpa + 1 && p->named) ? &p->page : svm_vmcb_page_find(svm, gpa);
 }
 enum nested_result svm_virt_insn(struct vcpu *vcpu, const struct vm_exit *exit);
 u32 svm_instants(struct vcpu *vcpu);

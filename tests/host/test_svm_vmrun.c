@@ -349,9 +349,26 @@ static void test_in_step(void **state)
 	assert_int_equal(sv_end(), 0);
 }
 
+/* L1 may name any address, before it has named a good one and after: none is taken for a page. */
+static void test_addresses_that_are_none(void **state)
+{
+	static const u64 bad[] = {~0ull, 0x3001, ~0ull, ~0xfffull, 1ull << 52, SV_VMCB(0) + 1};
+
+	(void)state;
+	sv_make(0);
+	for (int round = 0; round < 2; round++) {
+		for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+			assert_null(svm_vmcb_page(sv.vcpus[0], bad[i]));
+		for (u64 gpa = SV_VMCB(0); gpa < SV_VMCB(SVM_VMCB_PAGES); gpa += PAGE_SIZE)
+			assert_ptr_equal(svm_vmcb_page(sv.vcpus[0], gpa)->va, sv_va(gpa));
+	}
+	assert_int_equal(sv_end(), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_addresses_that_are_none),
 		cmocka_unit_test(test_in_step),
 	};
 

@@ -11,7 +11,9 @@ SKIP = "test_svm_skip test_svm_code"
 WAY = "test_svm_code test_svm_skip"
 GIF = "test_svm_gif"
 
-MUTANTS = []
+MUTANTS = [
+    mutant("vmcb-address-that-wraps", "svm/svm.h", "p->named == gpa + 1 && p->named",
+           "p->named == gpa + 1", "test_svm_vmrun"),]
 # Each check, each correction, each field: left out.
 MUTANTS += each("vmrun-unchecked", "svm/nested_check.c", r"REFUSE\(([^;]*?), (\"[^\"]*\")\);",
                 r"REFUSE(false && (\1), \2);", CHECKS)
