@@ -34,7 +34,7 @@ GUEST_LIB     := printf string
 GUEST_L1      := l1 l1_checks l1_events l1_exits l1_faults l1_hypercalls l1_layout platform \
 		 history l2_blob
 GUEST_L2      := l2_start isr l2 l2_checks l2_workload cpu history
-GUEST_PLAIN   := boot isr cpu guest options platform history plain plain_checks
+GUEST_PLAIN   := boot isr cpu guest options platform history plain plain_checks plain_events
 GUEST_HOSTILE := $(sort $(basename $(notdir $(wildcard guests/hostile*.c guests/hostile*.S))))
 
 # The same with 32-bit code, for nested tables of the older formats.

@@ -13,3 +13,13 @@ u32 plain_kinds(void);
 /* Patterns in registers that others could damage; set anew at each look. */
 void plain_registers_init(void);
 void plain_registers_check(void);
+
+/* Dies when @got is not @want. */
+void plain_expect(const char *what, u64 got, u64 want);
+
+/* plain_events.c: one check each. */
+void plain_halt(void);
+void plain_window(void);
+void plain_shadow(void);
+void plain_delivery(void);
+void plain_delivery_halted(void);

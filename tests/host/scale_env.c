@@ -12,6 +12,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "mmu/spte.h"
+
 #define ARENA_PAGES (6ull << 20) /* 24 GiB of address space, for tables */
 #define LARGE	    (1ull << 20) /* objects from this size on are kept for the next VM */
 
@@ -299,4 +301,24 @@ u64 scale_available(void)
 	if (f)
 		fclose(f);
 	return kib << 10;
+}
+
+bool scale_walk_and_write(const struct mmu *mmu, u64 *table, u64 addr)
+{
+	const struct pt_format *fmt = mmu->cfg.fmt;
+
+	for (int level = fmt->levels;; level--) {
+		u64 *e = &table[addr >> LEVEL_SHIFT(level) & 511];
+
+		if (!spte_present(mmu, *e))
+			return false;
+		if (spte_is_leaf(mmu, *e, level) && !spte_writable(mmu, *e))
+			return false;
+		*e |= fmt->accessed;
+		if (spte_is_leaf(mmu, *e, level)) {
+			*e |= fmt->dirty;
+			return true;
+		}
+		table = env_va(spte_hpa(mmu, *e));
+	}
 }

@@ -28,3 +28,5 @@ u64 scale_instructions(void);
 double scale_seconds(void);
 /* Bytes of memory that this machine could give us now. */
 u64 scale_available(void);
+/* Walks as a processor that writes does: sets A on the way, and D. False: it would fault. */
+bool scale_walk_and_write(const struct mmu *mmu, u64 *table, u64 addr);

@@ -108,32 +108,11 @@ static void make_vm(enum dirty_tracking dirty)
 
 /* --- the processor ------------------------------------------------------------------------ */
 
-/* Walks as a processor does; sets A on the way, and D in a leaf that may be written. */
-static bool walk_and_write(u64 *table, u64 addr)
-{
-	const struct pt_format *fmt = mmu.cfg.fmt;
-
-	for (int level = fmt->levels;; level--) {
-		u64 *e = &table[addr >> LEVEL_SHIFT(level) & 511];
-
-		if (!spte_present(&mmu, *e))
-			return false;
-		if (spte_is_leaf(&mmu, *e, level) && !spte_writable(&mmu, *e))
-			return false;
-		*e |= fmt->accessed;
-		if (spte_is_leaf(&mmu, *e, level)) {
-			*e |= fmt->dirty;
-			return true;
-		}
-		table = env_va(spte_hpa(&mmu, *e));
-	}
-}
-
 static u64 faults;
 
 static void l1_writes(u64 gfn)
 {
-	while (!walk_and_write(mmu.tdp_root, gfn << PAGE_SHIFT)) {
+	while (!scale_walk_and_write(&mmu, mmu.tdp_root, gfn << PAGE_SHIFT)) {
 		assert_int_equal(mmu_tdp_fault(&mmu, (gpa_t){gfn << PAGE_SHIFT}, PFERR_W),
 				 FAULT_FIXED);
 		faults++;
@@ -144,7 +123,7 @@ static void l2_writes(u64 gfn)
 {
 	struct nested_fault out;
 
-	while (!walk_and_write(nested.root->spt, gfn << PAGE_SHIFT)) {
+	while (!scale_walk_and_write(&mmu, nested.root->spt, gfn << PAGE_SHIFT)) {
 		assert_int_equal(mmu_nested_fault(&mmu, &nested, (ngpa_t){gfn << PAGE_SHIFT},
 						  PFERR_W | PFERR_U, &out),
 				 FAULT_FIXED);
