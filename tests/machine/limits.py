@@ -11,10 +11,11 @@ RECOVERY = ("audit=on migrate=off nx_huge_pages=on nx_huge_pages_recovery_ratio=
             "nx_huge_pages_recovery_period_ms=100")
 
 TESTS = [
-    Test("nx-recovery", cmdline=RECOVERY % 1, l1_cmdline="passes=8",
+    # How often depends on how long the machine takes, so: at all, in both trees.
+    Test("nx-recovery", cmdline=RECOVERY % 1, l1_cmdline="passes=24",
          expect=[L2_DONE, r"^\[L1\] " + DONE],
-         result={**CLEAN, "stats.nx_recovered": at_least(6),
-                 "stats.mmu_shadow_zapped": at_least(3)}),
+         result={**CLEAN, "stats.nx_recovered": at_least(2),
+                 "stats.mmu_shadow_zapped": at_least(1)}),
     # Nothing is recovered, so all that was split is split at the end.
     Test("nx-no-recovery", cmdline=RECOVERY % 0, l1_cmdline="passes=8",
          expect=[L2_DONE, r"^\[L1\] " + DONE],
