@@ -14,6 +14,9 @@ void time_init(void);
 /* Nanoseconds since time_init; 0 before. Does not go backwards on one processor. */
 u64 time_ns(void);
 
+/* The date and time by the machine's clock with battery now, seconds since 1970. Takes a moment. */
+u64 time_of_day(void);
+
 /* The counter's frequency, Hz. */
 u64 tsc_hz(void);
 
