@@ -6,11 +6,11 @@
 #define FIELD(member) STATE_FIELD(struct uart_state, member)
 
 static const struct state_field uart_fields[] = {
-	FIELD(line_len),   FIELD(ier),	   FIELD(fcr),	    FIELD(lcr),	      FIELD(mcr),
-	FIELD(scr),	   FIELD(dll),	   FIELD(dlm),	    FIELD(msr_delta), FIELD(overrun),
-	FIELD(thre_event), FIELD(rx_head), FIELD(rx_count), FIELD(rx),	      FIELD(line),
+	FIELD(ier),	FIELD(fcr),	 FIELD(lcr),	   FIELD(mcr),	    FIELD(scr),
+	FIELD(dll),	FIELD(dlm),	 FIELD(msr_delta), FIELD(overrun),  FIELD(thre_event),
+	FIELD(rx_head), FIELD(rx_count), FIELD(rx),	   FIELD(line.len), FIELD(line.text),
 };
-_Static_assert(sizeof(struct uart_state) == 4 + 12 + UART_FIFO + UART_LINE, "no padding");
+_Static_assert(sizeof(struct uart_state) == 12 + UART_FIFO + sizeof(struct line), "no padding");
 
 const struct state_desc uart_state_desc = {
 	.name = "uart",
@@ -20,42 +20,17 @@ const struct state_desc uart_state_desc = {
 	.fields = uart_fields,
 };
 
-void uart_init(struct uart *uart, void (*emit)(void *ctx, const char *line, size_t len), void *ctx)
+void uart_init(struct uart *uart, line_emit emit, void (*irq)(void *ctx, bool high), void *ctx)
 {
 	memset(uart, 0, sizeof(*uart));
 	uart->emit = emit;
+	uart->irq = irq;
 	uart->ctx = ctx;
 }
 
 void uart_flush(struct uart *uart)
 {
-	struct uart_state *s = &uart->state;
-
-	if (!s->line_len)
-		return;
-	uart->emit(uart->ctx, s->line, s->line_len);
-	s->line_len = 0;
-}
-
-/*
- * One character for the console. What could move a terminal's cursor or pass for one of L0's own
- * lines is replaced.
- */
-static void uart_put(struct uart *uart, u8 c)
-{
-	struct uart_state *s = &uart->state;
-
-	if (c == '\r' || c == 0)
-		return;
-	if (c == '\n') {
-		if (s->line_len == 0)
-			uart->emit(uart->ctx, "", 0);
-		uart_flush(uart);
-		return;
-	}
-	if (s->line_len == UART_LINE)
-		uart_flush(uart);
-	s->line[s->line_len++] = c == '\t' || (c >= 0x20 && c < 0x7f) ? (char)c : '?';
+	line_flush(&uart->state.line, uart->emit, uart->ctx);
 }
 
 /* A byte arrives at the receiver; here that happens in loopback only. */
@@ -181,7 +156,7 @@ static void uart_transmit(struct uart *uart, u8 val)
 	if (s->mcr & UART_MCR_LOOP)
 		uart_receive(s, val);
 	else
-		uart_put(uart, val);
+		line_put(&s->line, val, uart->emit, uart->ctx);
 	s->thre_event = 1;
 }
 
@@ -220,6 +195,16 @@ static void uart_write_register(struct uart *uart, u16 reg, u8 val)
 	}
 }
 
+/* On a PC the output OUT2 lets the interrupt through to the line; in loopback it is cut off. */
+static void uart_interrupt(const struct uart *uart)
+{
+	const struct uart_state *s = &uart->state;
+	bool through = (s->mcr & UART_MCR_OUT2) && !(s->mcr & UART_MCR_LOOP);
+
+	if (uart->irq)
+		uart->irq(uart->ctx, through && uart_cause(s) != UART_IIR_NONE);
+}
+
 u32 uart_in(void *dev, u16 offset, int size)
 {
 	struct uart *uart = dev;
@@ -227,6 +212,7 @@ u32 uart_in(void *dev, u16 offset, int size)
 
 	for (int i = 0; i < size; i++)
 		v |= (u32)uart_read_register(&uart->state, (u16)(offset + i)) << (8 * i);
+	uart_interrupt(uart);
 	return v;
 }
 
@@ -234,18 +220,16 @@ void uart_out(void *dev, u16 offset, int size, u32 val)
 {
 	for (int i = 0; i < size; i++)
 		uart_write_register(dev, (u16)(offset + i), (u8)(val >> (8 * i)));
+	uart_interrupt(dev);
 }
 
 int uart_load(struct uart *uart, const struct uart_state *state)
 {
-	if (state->line_len > UART_LINE || state->rx_head >= UART_FIFO ||
-	    state->rx_count > UART_FIFO || (state->ier & ~0x0f) || (state->mcr & ~UART_MCR_MASK) ||
-	    (state->fcr & ~UART_FCR_KEPT) || (state->msr_delta & ~UART_MSR_DELTA) ||
-	    (state->overrun & ~UART_LSR_OE) || state->thre_event > 1)
+	if (state->rx_head >= UART_FIFO || state->rx_count > UART_FIFO || (state->ier & ~0x0f) ||
+	    (state->mcr & ~UART_MCR_MASK) || (state->fcr & ~UART_FCR_KEPT) ||
+	    (state->msr_delta & ~UART_MSR_DELTA) || (state->overrun & ~UART_LSR_OE) ||
+	    state->thre_event > 1 || !line_is_possible(&state->line))
 		return -EINVAL;
-	for (u32 i = 0; i < state->line_len; i++)
-		if (state->line[i] != '\t' && (state->line[i] < 0x20 || state->line[i] > 0x7e))
-			return -EINVAL;
 	uart->state = *state;
 	return 0;
 }

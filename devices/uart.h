@@ -1,19 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A 16550 UART as software that polls it sees it: what the guest transmits is collected into
- * lines for the console; nothing is ever received but the guest's own bytes in loopback. IIR
- * tells which interrupts are due, but the platform has no line to carry them.
+ * A 16550 UART: what the guest transmits is collected into
+ * lines for the console; nothing is ever received but the guest's own bytes in loopback.
  *
  * Owned by the vCPU's task; others only while the VM is paused. Plain C, tested on the host.
  */
 #pragma once
 
+#include "devices/line.h"
 #include "lib/state.h"
 #include "lib/types.h"
 
 #define UART_PORTS 8
 #define UART_FIFO  16
-#define UART_LINE  224 /* characters; a longer line is cut into several */
 
 /* Registers, by their offset. With LCR.DLAB set the first two are the divisor latch. */
 enum uart_register {
@@ -61,25 +60,25 @@ enum uart_register {
 
 /* All of it moves in a migration, the line that is not finished included. */
 struct uart_state {
-	u32 line_len;
 	u8 ier, fcr, lcr, mcr, scr, dll, dlm;
 	u8 msr_delta;  /* UART_MSR_DELTA bits not read yet */
 	u8 overrun;    /* UART_LSR_OE not read yet */
 	u8 thre_event; /* the transmitter became empty, and IIR has not said so */
 	u8 rx_head, rx_count;
 	u8 rx[UART_FIFO];
-	char line[UART_LINE];
+	struct line line;
 };
 extern const struct state_desc uart_state_desc;
 
 struct uart {
 	struct uart_state state;
-	/* Takes a finished line: @len printable characters, no newline, not NUL-terminated. */
-	void (*emit)(void *ctx, const char *line, size_t len);
+	line_emit emit;
+	/* The interrupt line; NULL: nobody listens. */
+	void (*irq)(void *ctx, bool high);
 	void *ctx;
 };
 
-void uart_init(struct uart *uart, void (*emit)(void *ctx, const char *line, size_t len), void *ctx);
+void uart_init(struct uart *uart, line_emit emit, void (*irq)(void *ctx, bool high), void *ctx);
 /* @size bytes from the registers at @offset on, as an 8-bit device answers: one by one. */
 u32 uart_in(void *dev, u16 offset, int size);
 void uart_out(void *dev, u16 offset, int size, u32 val);

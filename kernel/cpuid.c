@@ -12,25 +12,28 @@
 #define ALL 0xffffffffu
 
 /* Leaf 1 */
-#define ECX1_SSE3   BIT(0)
-#define ECX1_PCLMUL BIT(1)
-#define ECX1_SSSE3  BIT(9)
-#define ECX1_FMA    BIT(12)
-#define ECX1_SSE41  BIT(19)
-#define ECX1_SSE42  BIT(20)
-#define ECX1_MOVBE  BIT(22)
-#define ECX1_POPCNT BIT(23)
-#define ECX1_AES    BIT(25)
-#define ECX1_AVX    BIT(28)
-#define ECX1_F16C   BIT(29)
+#define ECX1_SSE3	  BIT(0)
+#define ECX1_PCLMUL	  BIT(1)
+#define ECX1_SSSE3	  BIT(9)
+#define ECX1_FMA	  BIT(12)
+#define ECX1_SSE41	  BIT(19)
+#define ECX1_SSE42	  BIT(20)
+#define ECX1_MOVBE	  BIT(22)
+#define ECX1_X2APIC	  BIT(21)
+#define ECX1_POPCNT	  BIT(23)
+#define ECX1_TSC_DEADLINE BIT(24)
+#define ECX1_AES	  BIT(25)
+#define ECX1_AVX	  BIT(28)
+#define ECX1_F16C	  BIT(29)
 #define ECX1_OFFERED                                                                       \
 	(ECX1_SSE3 | ECX1_PCLMUL | ECX1_SSSE3 | ECX1_FMA | CPUID_1_ECX_CX16 | ECX1_SSE41 | \
 	 ECX1_SSE42 | ECX1_MOVBE | ECX1_POPCNT | ECX1_AES | CPUID_1_ECX_XSAVE | ECX1_AVX | \
 	 ECX1_F16C | CPUID_1_ECX_RDRAND)
-/* FPU VME DE PSE TSC MSR PAE CX8; SEP MTRR PGE; CMOV PAT PSE36 CLFSH; MMX FXSR SSE SSE2. No MCE,
- * MCA (no banks), APIC (there is none), HTT (one thread for each package). */
-#define EDX1_OFFERED \
-	(GENMASK(6, 0) | BIT(8) | GENMASK(13, 11) | GENMASK(17, 15) | BIT(19) | GENMASK(26, 23))
+/* FPU VME DE PSE TSC MSR PAE CX8 APIC; SEP MTRR PGE; CMOV PAT PSE36 CLFSH; MMX FXSR SSE SSE2. No
+ * MCE, MCA (no banks), HTT (one thread for each package). */
+#define EDX1_OFFERED                                                                   \
+	(GENMASK(6, 0) | GENMASK(9, 8) | GENMASK(13, 11) | GENMASK(17, 15) | BIT(19) | \
+	 GENMASK(26, 23))
 #define EBX1_CLFLUSH GENMASK(15, 8)
 
 /* Leaf 7: BMI1 AVX2 BMI2 ERMS ADX RDSEED CLFLUSHOPT CLWB SHA besides the named ones */
@@ -44,8 +47,8 @@
 /* 8000_0001: LAHF ALTMOVCR8 ABM SSE4A MISALIGNSSE 3DNOWPREFETCH */
 #define ECX81_OFFERED (BIT(0) | GENMASK(8, 4))
 /* As leaf 1's, and SYSCALL NX MMXEXT FFXSR 1G RDTSCP LM */
-#define EDX81_OFFERED                                                                     \
-	(GENMASK(6, 0) | BIT(8) | GENMASK(13, 11) | GENMASK(17, 15) | CPUID_EXT1_EDX_NX | \
+#define EDX81_OFFERED                                                                            \
+	(GENMASK(6, 0) | GENMASK(9, 8) | GENMASK(13, 11) | GENMASK(17, 15) | CPUID_EXT1_EDX_NX | \
 	 GENMASK(27, 22) | CPUID_EXT1_EDX_LM)
 
 static const struct cpuid_rule {
@@ -114,7 +117,8 @@ void cpuid_init(void)
 	}
 	value_of(CPUID_VENDOR)[0] = MIN(max, (u32)CPUID_XSAVE);
 	value_of(CPUID_EXT_MAX)[0] = MIN(max_ext, (u32)CPUID_SVM);
-	value_of(CPUID_FEATURES)[2] |= CPUID_1_ECX_HYPERVISOR;
+	/* The local APIC is ours, and has these whatever the processor's own has. */
+	value_of(CPUID_FEATURES)[2] |= ECX1_X2APIC | ECX1_TSC_DEADLINE | CPUID_1_ECX_HYPERVISOR;
 	/* 57 bits of linear address come with LA57 only. */
 	if (value_of(CPUID_EXT8)[0] >> 8 > 48)
 		value_of(CPUID_EXT8)[0] = (value_of(CPUID_EXT8)[0] & 0xff) | 48 << 8;

@@ -2,7 +2,7 @@
 /*
  * The emulator's processor and memory are the vCPU's: bytes, segments and addresses from the
  * vendor, memory through mmu/guest_mem.h, so that writes are logged and tracked. Where there is no
- * memory, reads give all ones and writes vanish, as on a bus on which nobody answers.
+ * memory a device may answer; else reads give all ones and writes vanish.
  */
 #include "kernel/emulate.h"
 #include "kernel/exits.h"
@@ -19,6 +19,23 @@ static struct mmu *mmu_of(void *vcpu)
 	return &((struct vcpu *)vcpu)->vm->mmu;
 }
 
+/* Nobody's, or a device's. */
+static void read_outside(struct vcpu *vcpu, gpa_t gpa, u64 *value, u32 len)
+{
+	const struct mmio_device *d = vm_find_mmio(vcpu->vm, gpa);
+	u64 v = d ? d->read(d->dev, vcpu, gpa.v - d->base, len) : ~0ull;
+
+	*value = v & ~0ull >> (64 - 8 * len);
+}
+
+static void write_outside(struct vcpu *vcpu, gpa_t gpa, u64 value, u32 len)
+{
+	const struct mmio_device *d = vm_find_mmio(vcpu->vm, gpa);
+
+	if (d)
+		d->write(d->dev, vcpu, gpa.v - d->base, len, value);
+}
+
 static int mem_read(void *ctx, gpa_t gpa, u64 *value, u32 len)
 {
 	int err;
@@ -29,7 +46,7 @@ static int mem_read(void *ctx, gpa_t gpa, u64 *value, u32 len)
 	else
 		err = guest_read(mmu_of(ctx), gpa, value, len);
 	if (err)
-		*value = ~0ull >> (64 - 8 * len);
+		read_outside(ctx, gpa, value, len);
 	return 0;
 }
 
@@ -41,14 +58,21 @@ static int mem_write(void *ctx, gpa_t gpa, u64 value, u32 len)
 		err = guest_write_entry(mmu_of(ctx), gpa, value, (int)len);
 	else
 		err = guest_write(mmu_of(ctx), gpa, &value, len);
-	return err == -EFAULT ? 0 : err;
+	if (err != -EFAULT)
+		return err;
+	write_outside(ctx, gpa, value, len);
+	return 0;
 }
 
+/* To registers of devices this is two accesses, as on a bus that knows no lock. */
 static int mem_cmpxchg(void *ctx, gpa_t gpa, u64 old, u64 new, u32 len)
 {
 	int err = guest_cmpxchg(mmu_of(ctx), gpa, old, new, (int)len);
 
-	return err == -EFAULT ? 0 : err;
+	if (err != -EFAULT)
+		return err;
+	write_outside(ctx, gpa, new, len);
+	return 0;
 }
 
 static int mem_translate(void *ctx, u64 linear, bool write, gpa_t *gpa)

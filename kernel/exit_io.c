@@ -8,6 +8,8 @@
 
 static const struct pio_device *pio_find(const struct vm *vm, u16 port)
 {
+	if (port < PIO_LOW)
+		return vm->pio_low[port] ? &vm->pio[vm->pio_low[port] - 1] : NULL;
 	for (int i = 0; i < vm->nr_pio; i++)
 		if ((u16)(port - vm->pio[i].base) < vm->pio[i].len)
 			return &vm->pio[i];

@@ -185,8 +185,9 @@ static void exit_virt_insn(struct vcpu *vcpu, const struct vm_exit *exit)
 /* The run loop delivers what waits. */
 static void exit_intr_window(struct vcpu *vcpu, const struct vm_exit *exit)
 {
-	(void)vcpu;
 	(void)exit;
+	vcpu->cr8_window = 0;
+	vcpu_kick(vcpu);
 }
 
 static void exit_shutdown(struct vcpu *vcpu, const struct vm_exit *exit)

@@ -4,6 +4,7 @@
  * the reason for its behaviour; all others are #GP, as on a processor that does not have them.
  */
 #include "kernel/exits.h"
+#include "kernel/platform.h"
 #include "kernel/trace.h"
 #include "kernel/vendor.h"
 #include "lib/x86.h"
@@ -39,8 +40,8 @@ static const struct msr_rule {
 };
 
 /*
- * IA32_APIC_BASE, the x2APIC's range, TSC_DEADLINE, SPEC_CTRL, PRED_CMD, ARCH_CAPABILITIES, MCG_*,
- * PERF_*, XSS belong to features that CPUID does not offer: #GP, without a line here.
+ * SPEC_CTRL, PRED_CMD, ARCH_CAPABILITIES, MCG_*, PERF_*, XSS belong to features that CPUID does not
+ * offer: #GP, without a line here.
  */
 static const struct msr_rule *find(u32 index)
 {
@@ -55,6 +56,8 @@ int msr_read(struct vcpu *vcpu, u32 index, u64 *val)
 	const struct msr_rule *rule;
 	int err = vendor->msr_read(vcpu, index, val);
 
+	if (err == -ENOENT)
+		err = platform_msr_read(vcpu, index, val);
 	if (err != -ENOENT)
 		return err ? -EINVAL : 0;
 	rule = find(index);
@@ -71,6 +74,8 @@ int msr_write(struct vcpu *vcpu, u32 index, u64 val)
 	const struct msr_rule *rule;
 	int err = vendor->msr_write(vcpu, index, val);
 
+	if (err == -ENOENT)
+		err = platform_msr_write(vcpu, index, val);
 	if (err != -ENOENT)
 		return err ? -EINVAL : 0;
 	rule = find(index);

@@ -12,6 +12,8 @@
 /* Makes the devices and puts them on their ports. 0 or -ENOMEM. */
 int __must_check platform_create(struct vm *vm);
 void platform_destroy(struct vm *vm);
+/* Its local APIC. Before the VM runs. */
+void platform_add_vcpu(struct vcpu *vcpu);
 
 /*
  * Loads the kernel image (not trusted) and turns @state, a vCPU's after reset, into the one in
@@ -25,6 +27,18 @@ int __must_check platform_load(struct vm *vm, const void *image, size_t size, co
  * PLATFORM_NEVER. By a vCPU's task.
  */
 u64 platform_tick(struct vm *vm);
+
+/* Is there an interrupt for @vcpu, given the priorities? By its task, like the next. */
+bool platform_interrupt(struct vcpu *vcpu);
+/* It is delivered now: its vector. Only after platform_interrupt() said so. */
+u8 platform_acknowledge(struct vcpu *vcpu);
+
+/* The priority, a vector's upper four bits, of an interrupt that only CR8 holds back; 0: none. */
+u8 platform_held_priority(struct vcpu *vcpu);
+
+/* The local APIC's MSRs. 0; -EINVAL: #GP; -ENOENT: not one of those. By @vcpu's task. */
+int __must_check platform_msr_read(struct vcpu *vcpu, u32 msr, u64 *val);
+int __must_check platform_msr_write(struct vcpu *vcpu, u32 msr, u64 val);
 
 /* The devices' clocks stand still while the VM is paused. By the one who pauses. */
 void platform_freeze(struct vm *vm);

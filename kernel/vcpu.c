@@ -17,9 +17,8 @@
 /* With audit=on the tables are audited each time a vCPU has made so many exits. */
 #define AUDIT_EVERY 2048
 
-void vcpu_raise_interrupt(struct vcpu *vcpu, u8 vector)
+void vcpu_kick(struct vcpu *vcpu)
 {
-	vcpu->irq_vector = vector;
 	__atomic_store_n(&vcpu->irq_pending, 1, __ATOMIC_RELEASE);
 	wait_wake(&vcpu->vm->vcpu_wait);
 }
@@ -82,23 +81,45 @@ static void throttle(struct vcpu *vcpu)
 
 /* --- interrupts --- */
 
-/* True when the device's interrupt is on its way, into the running level or to L1 as an exit. */
-static bool deliver_interrupt(struct vcpu *vcpu)
+enum delivery { NOTHING_WAITS, HELD_BACK, DELIVERED };
+
+/* A waiting interrupt goes into the running level, or makes an exit to L1. */
+static enum delivery deliver_interrupt(struct vcpu *vcpu)
 {
+	bool left;
+	u8 vector;
+
+	/* Before the look: who raises one after it sets the flag again. */
+	__atomic_store_n(&vcpu->irq_pending, 0, __ATOMIC_SEQ_CST);
+	if (!platform_interrupt(vcpu))
+		return NOTHING_WAITS;
 	/*
 	 * L1 that intercepts interrupts gets an exit, and then the interrupt itself when it
 	 * lets it in.
 	 */
-	bool left = vcpu->guest_mode && vendor->nested_intr(vcpu);
-
+	left = vcpu->guest_mode && vendor->nested_intr(vcpu);
 	if (!vendor->intr_allowed(vcpu)) {
 		vendor->intr_window(vcpu);
-		return left;
+		__atomic_store_n(&vcpu->irq_pending, 1, __ATOMIC_RELEASE);
+		return left ? DELIVERED : HELD_BACK;
 	}
-	trace(interrupt, vcpu->irq_vector, vcpu->guest_mode, vcpu->rip, 0);
-	vcpu->pending = (struct vcpu_event){.type = EVENT_INTR, .vector = vcpu->irq_vector};
-	__atomic_store_n(&vcpu->irq_pending, 0, __ATOMIC_RELEASE);
-	return true;
+	vector = platform_acknowledge(vcpu);
+	trace(interrupt, vector, vcpu->guest_mode, vcpu->rip, 0);
+	vcpu->pending = (struct vcpu_event){.type = EVENT_INTR, .vector = vector};
+	/* There may be more. */
+	__atomic_store_n(&vcpu->irq_pending, 1, __ATOMIC_RELEASE);
+	return DELIVERED;
+}
+
+/* L1's CR8 holds interrupts back, which it changes without an exit. */
+static void watch_cr8(struct vcpu *vcpu)
+{
+	u8 priority = platform_held_priority(vcpu);
+
+	if (vcpu->guest_mode || priority == vcpu->cr8_window)
+		return;
+	vendor->cr8_window(vcpu, priority);
+	vcpu->cr8_window = priority;
 }
 
 static void halted_for_good(struct vcpu *vcpu)
@@ -114,11 +135,16 @@ static void halted(struct vcpu *vcpu)
 	u64 now;
 
 	if (irq_pending(vcpu)) {
-		if (deliver_interrupt(vcpu))
+		switch (deliver_interrupt(vcpu)) {
+		case DELIVERED:
 			vcpu->halted = false;
-		else
+			return;
+		case HELD_BACK:
 			halted_for_good(vcpu);
-		return;
+			return;
+		case NOTHING_WAITS:
+			break;
+		}
 	}
 	if (vm->next_event == PLATFORM_NEVER && vm->nr_vcpus == 1) {
 		halted_for_good(vcpu);
@@ -152,8 +178,8 @@ static __rare bool attend_to_vcpu(struct vcpu *vcpu)
 		halted(vcpu);
 		return false;
 	}
-	if (irq_pending(vcpu))
-		deliver_interrupt(vcpu);
+	if (irq_pending(vcpu) && deliver_interrupt(vcpu) == NOTHING_WAITS)
+		watch_cr8(vcpu);
 	return true;
 }
 

@@ -61,7 +61,7 @@ struct vcpu_state {
 	struct segment seg[SEG_NR];
 	u64 star, lstar, cstar, sfmask, kernel_gs_base;
 	u64 sysenter_cs, sysenter_esp, sysenter_eip;
-	u64 pat, tsc, apic_base, tsc_aux, debugctl;
+	u64 pat, tsc, tsc_aux, debugctl;
 	u32 cpl;
 	u32 interrupt_shadow; /* 1: the instruction after STI or MOV SS has not run yet */
 	u32 halted;	      /* HLT executed, waiting for an event */
@@ -105,15 +105,14 @@ struct vcpu {
 	/* What the vCPU does before it runs on, looked at together. */
 	union {
 		struct {
-			/* A virtual interrupt from a device of L1's. Set by any task, atomically.
-			 */
-			u32 irq_pending; /* 1: irq_vector waits */
+			/* 1: the platform may have an interrupt. Set by any task, atomically. */
+			u32 irq_pending;
 			bool halted;
 		};
 		u64 attention;
 	};
-	u8 irq_vector;
-	u32 reclaims; /* faults at reclaim_rip that found no memory: kernel/exit_fault.c */
+	u8 cr8_window; /* priority that vendor->cr8_window() was asked for */
+	u32 reclaims;  /* faults at reclaim_rip that found no memory: kernel/exit_fault.c */
 	u64 reclaim_rip;
 	/* Stores to the tracked table at stuck_gpa, by the code at stuck_rip, that L0 cannot make.
 	 */

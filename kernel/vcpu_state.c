@@ -30,7 +30,6 @@ static const struct state_field vcpu_state_fields[] = {
 	FIELD(sysenter_eip),
 	FIELD(pat),
 	STATE_FIELD_FLAGS(struct vcpu_state, tsc, STATE_FIELD_CLOCK),
-	FIELD(apic_base),
 	FIELD(tsc_aux),
 	FIELD(debugctl),
 	FIELD(cpl),

@@ -56,6 +56,11 @@ struct vendor_ops {
 	bool (*intr_allowed)(struct vcpu *vcpu);
 	/* Asks for EXIT_INTR_WINDOW as soon as it would. */
 	void (*intr_window)(struct vcpu *vcpu);
+	/* CR8 of L1, which is bits 7:4 of its local APIC's TPR (SDM 3A 10.8.6.1). */
+	u8 (*get_cr8)(struct vcpu *vcpu);
+	void (*set_cr8)(struct vcpu *vcpu, u8 cr8);
+	/* Asks for EXIT_INTR_WINDOW when L1 lowers CR8 below @priority; 0: no more. L1 runs. */
+	void (*cr8_window)(struct vcpu *vcpu, u8 priority);
 	/*
 	 * A device's interrupt waits and L2 runs: true when L1 intercepts it, and then the exit to
 	 * L1 has been made.

@@ -71,6 +71,7 @@ static int make_vcpu(struct vm *vm, int id)
 	vcpu->parked = true; /* until its task starts */
 	vm->vcpus[id] = vcpu;
 	vm->nr_vcpus = id + 1;
+	platform_add_vcpu(vcpu);
 	return 0;
 }
 
@@ -292,5 +293,15 @@ int vm_add_pio(struct vm *vm, const struct pio_device *dev)
 		    vm->pio[i].base < dev->base + dev->len)
 			return -EEXIST;
 	vm->pio[vm->nr_pio++] = *dev;
+	for (u32 port = dev->base; port < MIN((u32)dev->base + dev->len, (u32)PIO_LOW); port++)
+		vm->pio_low[port] = (u8)vm->nr_pio;
+	return 0;
+}
+
+int vm_add_mmio(struct vm *vm, const struct mmio_device *dev)
+{
+	if (vm->nr_mmio == VM_MAX_MMIO)
+		return -ENOSPC;
+	vm->mmio[vm->nr_mmio++] = *dev;
 	return 0;
 }

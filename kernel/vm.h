@@ -8,7 +8,9 @@
 #include "mmu/mmu.h"
 
 #define VM_MAX_VCPUS 8
-#define VM_MAX_PIO   8
+#define VM_MAX_PIO   24
+#define VM_MAX_MMIO  2
+#define PIO_LOW	     1024 /* ports below this are found by one look */
 
 /* A device on I/O ports [base, base + len). Called by the vCPU's task. */
 struct pio_device {
@@ -16,6 +18,17 @@ struct pio_device {
 	void *dev;
 	u32 (*in)(void *dev, u16 offset, int size);
 	void (*out)(void *dev, u16 offset, int size, u32 val);
+};
+
+/*
+ * Registers in L1's physical memory, [base, base + len), where there is no RAM. Called by the
+ * vCPU's task, which @vcpu is.
+ */
+struct mmio_device {
+	u64 base, len;
+	void *dev;
+	u64 (*read)(void *dev, struct vcpu *vcpu, u64 offset, u32 len);
+	void (*write)(void *dev, struct vcpu *vcpu, u64 offset, u32 len, u64 val);
 };
 
 enum vm_state { VM_CREATED, VM_RUNNING, VM_PAUSED, VM_ENDED };
@@ -33,6 +46,9 @@ struct vm {
 	int nr_vcpus;
 	struct pio_device pio[VM_MAX_PIO];
 	int nr_pio;
+	u8 pio_low[PIO_LOW]; /* which of them has a port: its number and 1; 0: none */
+	struct mmio_device mmio[VM_MAX_MMIO];
+	int nr_mmio;
 	void *devices; /* struct platform, by devices/platform.c */
 
 	enum vm_state state;  /* written by vm.c only */
@@ -101,6 +117,15 @@ __printf(3, 4) void vm_end(struct vm *vm, int status, const char *fmt, ...);
 int vm_wait(struct vm *vm);
 /* Before the VM runs. 0, -EEXIST (ports taken), -ENOSPC. */
 int __must_check vm_add_pio(struct vm *vm, const struct pio_device *dev);
+int __must_check vm_add_mmio(struct vm *vm, const struct mmio_device *dev);
+/* The device whose registers are at @gpa, or NULL. By a vCPU's task. */
+static inline const struct mmio_device *vm_find_mmio(const struct vm *vm, gpa_t gpa)
+{
+	for (int i = 0; i < vm->nr_mmio; i++)
+		if (gpa.v - vm->mmio[i].base < vm->mmio[i].len)
+			return &vm->mmio[i];
+	return NULL;
+}
 /*
  * Waits until the guest has marked phase @phase or a later one: 0, -ETIMEDOUT, -ECANCELED (the
  * VM ended).
@@ -119,11 +144,8 @@ u64 vm_audit_finish(struct vm *vm, struct result *r);
 
 /* The task of a vCPU: runs it until the VM ends. @arg: struct vcpu. */
 void vcpu_task(void *arg);
-/*
- * A device's external interrupt for @vcpu, level-less: it stays until it is delivered; another one
- * that comes before that takes its place. Any task.
- */
-void vcpu_raise_interrupt(struct vcpu *vcpu, u8 vector);
+/* The platform may have an interrupt for @vcpu (platform_interrupt()). Any task. */
+void vcpu_kick(struct vcpu *vcpu);
 
 /* Host memory for @vm->mem_bytes behind slot 0. 0, -ENOMEM with a sentence in @why. */
 int __must_check vm_memory_create(struct vm *vm, char *why, size_t size);

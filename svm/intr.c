@@ -246,6 +246,40 @@ void svm_intr_window(struct vcpu *vcpu)
 	vmcb_intercept_set(c, INTERCEPT_VINTR);
 }
 
+/* Where L2 has a CR8 of its own, APM 2 15.21.2, L1's rests in vmcb01. */
+static struct vmcb_control *cr8_place(struct svm_vcpu *svm)
+{
+	bool shared = svm->vcpu.guest_mode && !(svm->nested.ctl.vintr & V_INTR_MASKING);
+
+	return shared ? &svm->vmcb02->control : &svm->vmcb01->control;
+}
+
+u8 svm_get_cr8(struct vcpu *vcpu)
+{
+	return cr8_place(to_svm(vcpu))->vintr & V_TPR_MASK;
+}
+
+void svm_set_cr8(struct vcpu *vcpu, u8 cr8)
+{
+	struct vmcb_control *c = cr8_place(to_svm(vcpu));
+
+	c->vintr = (c->vintr & ~V_TPR_MASK) | cr8;
+}
+
+/* The window's virtual interrupt with the priority of the true one, so that CR8 holds it back. */
+void svm_cr8_window(struct vcpu *vcpu, u8 priority)
+{
+	struct svm_vcpu *svm = to_svm(vcpu);
+	struct vmcb_control *c = &svm->vmcb->control;
+
+	svm_window_close(svm);
+	if (!priority || !svm_gif(svm))
+		return;
+	svm_intr_window(vcpu);
+	c->vintr &= ~(V_IGN_TPR | V_INTR_PRIO_MASK);
+	c->vintr |= (u64)priority << V_INTR_PRIO_SHIFT;
+}
+
 void svm_window_close(struct svm_vcpu *svm)
 {
 	struct vmcb_control *c = &svm->vmcb->control;

@@ -143,9 +143,6 @@ int svm_msr_read(struct vcpu *vcpu, u32 msr, u64 *val)
 	case MSR_PAT:
 		*val = svm->vmcb->save.g_pat;
 		return 0;
-	case MSR_APIC_BASE:
-		*val = svm->apic_base;
-		return 0;
 	case MSR_DEBUGCTL:
 		*val = svm->debugctl;
 		return 0;
@@ -183,8 +180,6 @@ int svm_msr_write(struct vcpu *vcpu, u32 msr, u64 val)
 		return 0;
 	case MSR_PAT:
 		return pat_write(svm, val);
-	case MSR_APIC_BASE: /* there is no APIC to move */
-		return val == svm->apic_base ? 0 : -EINVAL;
 	case MSR_DEBUGCTL:
 		if (val & ~DEBUGCTL_WRITABLE)
 			return -EINVAL;

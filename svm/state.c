@@ -8,8 +8,6 @@
 #include "lib/x86.h"
 #include "svm/svm.h"
 
-#define APIC_BASE_RESET 0xfee00900ull /* the boot processor's, enabled */
-
 struct seg_place {
 	u8 reg;	    /* enum seg_reg */
 	u16 offset; /* in struct vmcb_save */
@@ -137,7 +135,6 @@ void svm_get_state(struct vcpu *vcpu, struct vcpu_state *state)
 	memcpy(state->fpu, vcpu->fpu, sizeof(state->fpu));
 	state->tsc = rdtsc() + svm->vmcb01->control.tsc_offset;
 	state->tsc_aux = svm->tsc_aux;
-	state->apic_base = svm->apic_base;
 	state->debugctl = svm->debugctl;
 	state->halted = vcpu->halted;
 	state->pending = vcpu->pending;
@@ -160,7 +157,7 @@ static int check_state(const struct vcpu_state *state)
 	if (state->cpl > 3 || state->cr8 > 15 || state->interrupt_shadow > 1 || state->halted > 1 ||
 	    state->nmi_masked || state->tsc_aux >> 32)
 		return -EINVAL;
-	if (state->apic_base != APIC_BASE_RESET || state->debugctl >> 32)
+	if (state->debugctl >> 32)
 		return -EINVAL;
 	if (xcr0_check(state->xcr0) || fpu_check(state->fpu))
 		return -EINVAL;
@@ -188,7 +185,6 @@ static void set_checked(struct svm_vcpu *svm, const struct vcpu_state *state)
 	svm->vmcb02->control.tsc_offset =
 		svm->vmcb01->control.tsc_offset + svm->nested.ctl.tsc_offset;
 	svm->tsc_aux = state->tsc_aux;
-	svm->apic_base = state->apic_base;
 	svm->debugctl = state->debugctl;
 	vcpu->halted = state->halted;
 	vcpu->pending = state->pending;
@@ -225,7 +221,6 @@ void svm_reset(struct svm_vcpu *svm)
 	svm_use_vmcb01(svm);
 	svm_registers_from_vmcb(svm);
 	svm->nested.gif = 1;
-	svm->apic_base = APIC_BASE_RESET;
 	svm->xcr0 = XCR0_X87;
 	vcpu_fpu_init(svm->vcpu.fpu);
 }

@@ -81,7 +81,7 @@ struct svm_vcpu {
 
 	struct svm_code_page code[2 * SVM_CODE_PAGES]; /* L1's, then L2's */
 
-	u64 apic_base, debugctl; /* MSRs with no effect here */
+	u64 debugctl; /* an MSR with no effect here */
 };
 
 static inline struct svm_vcpu *to_svm(struct vcpu *vcpu)
@@ -195,6 +195,9 @@ int __must_check svm_fetch(struct svm_vcpu *svm, u8 buf[SVM_INSN_MAX], u32 *have
 bool svm_intr_allowed(struct vcpu *vcpu);
 void svm_intr_window(struct vcpu *vcpu);
 void svm_window_close(struct svm_vcpu *svm);
+u8 svm_get_cr8(struct vcpu *vcpu);
+void svm_set_cr8(struct vcpu *vcpu, u8 cr8);
+void svm_cr8_window(struct vcpu *vcpu, u8 priority);
 bool svm_nested_intr(struct vcpu *vcpu);
 u64 svm_event_encode(const struct vcpu_event *e);
 void svm_event_decode(struct vcpu_event *e, u64 event);

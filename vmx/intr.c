@@ -132,6 +132,24 @@ bool vmx_intr_allowed(struct vcpu *vcpu)
 	       !(to_vmx(vcpu)->interruptibility & VMX_BLOCK_SHADOW);
 }
 
+u8 vmx_get_cr8(struct vcpu *vcpu)
+{
+	return ((const u32 *)to_vmx(vcpu)->vapic)[APIC_TPR / 4] >> 4 & 15;
+}
+
+void vmx_set_cr8(struct vcpu *vcpu, u8 cr8)
+{
+	((u32 *)to_vmx(vcpu)->vapic)[APIC_TPR / 4] = (u32)cr8 << 4;
+}
+
+/* 24.6.8, 26.2.1.1: the threshold may not be above CR8 at an entry; it is not, while CR8 holds an
+ * interrupt of that priority back. */
+void vmx_cr8_window(struct vcpu *vcpu, u8 priority)
+{
+	vmx_vmcs_use(to_vmx(vcpu));
+	vmcs_write(VMCS_tpr_threshold, MIN(priority, vmx_get_cr8(vcpu)));
+}
+
 bool vmx_nested_intr(struct vcpu *vcpu)
 {
 	(void)vcpu;

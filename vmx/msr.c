@@ -53,9 +53,6 @@ int vmx_msr_read(struct vcpu *vcpu, u32 msr, u64 *val)
 	case MSR_PAT:
 		*val = vmcs_read(VMCS_guest_pat);
 		return 0;
-	case MSR_APIC_BASE:
-		*val = vmx->apic_base;
-		return 0;
 	case MSR_DEBUGCTL:
 		*val = vmx->debugctl;
 		return 0;
@@ -77,8 +74,6 @@ int vmx_msr_write(struct vcpu *vcpu, u32 msr, u64 val)
 		return -EINVAL;
 	case MSR_PAT:
 		return pat_write(val);
-	case MSR_APIC_BASE: /* there is no APIC to move */
-		return val == vmx->apic_base ? 0 : -EINVAL;
 	case MSR_DEBUGCTL:
 		if (val & ~DEBUGCTL_WRITABLE)
 			return -EINVAL;

@@ -16,6 +16,7 @@ static const u8 exit_kinds[VMX_EXIT_NR] = {
 	[VMX_EXIT_INIT] = EXIT_HOST,
 	[VMX_EXIT_INTR_WINDOW] = EXIT_INTR_WINDOW,
 	[VMX_EXIT_NMI_WINDOW] = EXIT_INTR_WINDOW,
+	[VMX_EXIT_TPR] = EXIT_INTR_WINDOW,
 	[VMX_EXIT_CPUID] = EXIT_CPUID,
 	[VMX_EXIT_GETSEC] = EXIT_UNDEFINED,
 	[VMX_EXIT_HLT] = EXIT_HLT,
@@ -172,6 +173,8 @@ static void decode(struct vmx_vcpu *vmx, struct vm_exit *exit, u64 reason)
 		}
 		break;
 	case EXIT_INTR_WINDOW:
+		if (reason == VMX_EXIT_TPR)
+			vmcs_write(VMCS_tpr_threshold, 0);
 		vmx->proc &= ~(u32)(VMX_PROC_INTR_WINDOW | VMX_PROC_NMI_WINDOW);
 		break;
 	default:

@@ -11,8 +11,6 @@
 #include "vmx/nested_check_internal.h"
 #include "vmx/vmx.h"
 
-#define APIC_BASE_RESET 0xfee00900ull /* the boot processor's, enabled */
-
 #define CR0_DEFINED                                                                                \
 	(CR0_PE | CR0_MP | CR0_EM | CR0_TS | CR0_ET | CR0_NE | CR0_WP | CR0_AM | CR0_NW | CR0_CD | \
 	 CR0_PG)
@@ -172,7 +170,7 @@ void vmx_get_state(struct vcpu *vcpu, struct vcpu_state *state)
 	state->interrupt_shadow = !!(vmx->interruptibility & VMX_BLOCK_SHADOW);
 	state->nmi_masked = !!(vmx->interruptibility & VMX_BLOCK_NMI);
 	state->cr2 = r->cr2;
-	state->cr8 = ((const u32 *)vmx->vapic)[APIC_TPR / 4] >> 4 & 15;
+	state->cr8 = vmx_get_cr8(vcpu);
 	state->xcr0 = r->xcr0;
 	memcpy(state->dr, r->dr, sizeof(state->dr));
 	state->dr6 = r->dr6;
@@ -183,7 +181,6 @@ void vmx_get_state(struct vcpu *vcpu, struct vcpu_state *state)
 	state->kernel_gs_base = r->kernel_gs_base;
 	state->tsc = rdtsc() + vmx->tsc_offset;
 	state->tsc_aux = r->tsc_aux;
-	state->apic_base = vmx->apic_base;
 	state->debugctl = vmx->debugctl;
 	state->halted = vcpu->halted;
 	state->pending = vcpu->pending;
@@ -213,7 +210,7 @@ static int check_kept(const struct vcpu_state *state)
 	if (state->cr8 > 15 || state->interrupt_shadow > 1 || state->halted > 1 ||
 	    state->nmi_masked > 1)
 		return -EINVAL;
-	if (state->apic_base != APIC_BASE_RESET || state->debugctl >> 32)
+	if (state->debugctl >> 32)
 		return -EINVAL;
 	return vmx_event_check(&state->pending);
 }
@@ -274,11 +271,10 @@ static void set_checked(struct vmx_vcpu *vmx, const struct vcpu_state *state,
 	vcpu->rip = state->rip;
 	vcpu->rflags = state->rflags;
 	vmx->interruptibility = v->guest_interruptibility;
-	((u32 *)vmx->vapic)[APIC_TPR / 4] = (u32)state->cr8 << 4;
+	vmx_set_cr8(vcpu, (u8)state->cr8);
 	memcpy(vcpu->fpu, state->fpu, sizeof(state->fpu));
 	vmx->tsc_offset = state->tsc - rdtsc();
 	vmcs_write(VMCS_tsc_offset, vmx->tsc_offset);
-	vmx->apic_base = state->apic_base;
 	vmx->debugctl = state->debugctl;
 	vcpu->halted = state->halted;
 	vcpu->pending = state->pending;
@@ -313,7 +309,6 @@ static void reset_state(struct vcpu_state *s)
 	s->pat = PAT_INIT;
 	s->rflags = RFLAGS_FIXED;
 	s->rip = 0xfff0;
-	s->apic_base = APIC_BASE_RESET;
 	s->xcr0 = XCR0_X87;
 	s->tsc = rdtsc();
 	vcpu_fpu_init(s->fpu);

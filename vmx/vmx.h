@@ -63,7 +63,7 @@ struct vmx_vcpu {
 	/* Valid while another vCPU, or none, has the CPU; else in the registers. */
 	struct vmx_regs regs;
 
-	u64 apic_base, debugctl; /* MSRs with no effect here */
+	u64 debugctl; /* an MSR with no effect here */
 
 	struct vmx_nested_state nested;
 };
@@ -151,6 +151,9 @@ int vmx_fetch_insn(struct vcpu *vcpu, u8 *code, u32 *have);
 /* intr.c */
 bool vmx_intr_allowed(struct vcpu *vcpu);
 void vmx_intr_window(struct vcpu *vcpu);
+u8 vmx_get_cr8(struct vcpu *vcpu);
+void vmx_set_cr8(struct vcpu *vcpu, u8 cr8);
+void vmx_cr8_window(struct vcpu *vcpu, u8 priority);
 bool vmx_nested_intr(struct vcpu *vcpu);
 /* The entry's interruption information; 0 for no event. */
 u32 vmx_event_encode(const struct vcpu_event *e);

@@ -106,6 +106,27 @@ static const struct vendor_ops ops = {.shutdown_code = TEST_SHUTDOWN_CODE,
 				      .virt_insn = dead};
 const struct vendor_ops *vendor = &ops;
 
+void vcpu_kick(struct vcpu *v)
+{
+	v->irq_pending = 1;
+}
+
+/* Of the local APIC's only the one that says where it is. */
+int platform_msr_read(struct vcpu *v, u32 msr, u64 *val)
+{
+	(void)v;
+	*val = 0xfee00900;
+	return msr == MSR_APIC_BASE ? 0 : -ENOENT;
+}
+
+int platform_msr_write(struct vcpu *v, u32 msr, u64 val)
+{
+	(void)v;
+	if (msr != MSR_APIC_BASE)
+		return -ENOENT;
+	return val == 0xfee00900 ? 0 : -EINVAL;
+}
+
 static u32 device_in(void *dev, u16 offset, int size)
 {
 	(void)dev;
@@ -129,6 +150,8 @@ int exits_setup(void **state)
 	vcpu.vm = &vm;
 	vm.pio[0] = (struct pio_device){0x3f8, 8, NULL, device_in, device_out};
 	vm.nr_pio = 1;
+	for (int i = 0; i < 8; i++)
+		vm.pio_low[0x3f8 + i] = 1;
 	skipped = reflected = faults = 0;
 	l1_owns = false;
 	skip_result = 0;

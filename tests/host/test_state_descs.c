@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: MIT
-// objects: kernel/vcpu_state.o devices/uart.o
+/* objects: kernel/vcpu_state.o devices/uart.o devices/line.o devices/pic.o devices/pit.o
+ * devices/pit_counter.o devices/rtc.o lib/calendar.o devices/lapic.o devices/lapic_regs.o
+ * devices/lapic_timer.o devices/ioapic.o
+ */
 /* The fields of a described struct cover it: what is left out would not move in a migration. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -8,6 +11,10 @@
 
 #include <cmocka.h>
 
+#include "devices/ioapic.h"
+#include "devices/pic.h"
+#include "devices/pit.h"
+#include "devices/rtc.h"
 #include "devices/uart.h"
 #include "kernel/vcpu.h"
 
@@ -37,6 +44,11 @@ static void test_covered(void **state)
 	(void)state;
 	check(&vcpu_state_desc, sizeof(struct vcpu_state));
 	check(&uart_state_desc, sizeof(struct uart_state));
+	check(&pic_state_desc, sizeof(struct pic));
+	check(&pit_state_desc, sizeof(struct pit_state));
+	check(&rtc_state_desc, sizeof(struct rtc_state));
+	check(&lapic_state_desc, sizeof(struct lapic_state));
+	check(&ioapic_state_desc, sizeof(struct ioapic_state));
 }
 
 static void test_initial_fpu(void **state)

@@ -127,7 +127,6 @@ static void state_fill(struct vcpu_state *s)
 	s->dr6 = (s->dr6 & 0xe00f) | 0xffff0ff0;
 	s->dr7 = (u32)s->dr7 | 0x400;
 	s->pat = 0x0706050401000706ull;
-	s->apic_base = APIC_BASE;
 	s->tsc_aux = (u32)s->tsc_aux;
 	s->debugctl = (u32)s->debugctl;
 	s->cpl &= 3;
@@ -258,7 +257,6 @@ static void test_refused(void **state)
 	REFUSED(s.halted = 2);
 	REFUSED(s.nmi_masked = 1);
 	REFUSED(s.tsc_aux = BIT(32));
-	REFUSED(s.apic_base ^= BIT(11));
 	REFUSED(s.debugctl = BIT(32));
 	REFUSED(s.pending.type = 5);
 	REFUSED(s.pending.has_error = 2);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// objects: devices/uart.o
+// objects: devices/uart.o devices/line.o
 /* The virtual 16550 against what the data sheet says of each register. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -11,13 +11,13 @@
 #include "devices/uart.h"
 
 static struct uart uart;
-static char lines[8][UART_LINE + 1];
+static char lines[8][LINE_MAX + 1];
 static int nr_lines;
 
 static void emit(void *ctx, const char *line, size_t len)
 {
 	assert_ptr_equal(ctx, &uart);
-	assert_in_range(len, 0, UART_LINE);
+	assert_in_range(len, 0, LINE_MAX);
 	assert_in_range(nr_lines, 0, 7);
 	memcpy(lines[nr_lines], line, len);
 	lines[nr_lines++][len] = 0;
@@ -27,7 +27,7 @@ static int setup(void **state)
 {
 	(void)state;
 	nr_lines = 0;
-	uart_init(&uart, emit, &uart);
+	uart_init(&uart, emit, NULL, &uart);
 	return 0;
 }
 
@@ -87,10 +87,10 @@ static void test_control_characters(void **state)
 static void test_long_line(void **state)
 {
 	(void)state;
-	for (int i = 0; i < 2 * UART_LINE + 1; i++)
+	for (int i = 0; i < 2 * LINE_MAX + 1; i++)
 		out(UART_DATA, 'x');
 	assert_int_equal(nr_lines, 2);
-	assert_int_equal(strlen(lines[0]), UART_LINE);
+	assert_int_equal(strlen(lines[0]), LINE_MAX);
 	print("\n");
 	assert_int_equal(nr_lines, 3);
 	assert_string_equal(lines[2], "x");
@@ -110,7 +110,7 @@ static void test_scratch_and_divisor(void **state)
 	assert_int_equal(in(UART_LCR), 3);
 	assert_int_equal(in(UART_IER), 0);
 	assert_int_equal(nr_lines, 0);
-	assert_int_equal(uart.state.line_len, 0);
+	assert_int_equal(uart.state.line.len, 0);
 	out(UART_IER, 0xff);
 	assert_int_equal(in(UART_IER), 0x0f);
 	out(UART_MCR, 0xff);
@@ -145,7 +145,7 @@ static void test_loopback_data(void **state)
 	assert_int_equal(in(UART_LSR)&UART_LSR_DR, UART_LSR_DR);
 	assert_int_equal(in(UART_DATA), 'A');
 	assert_int_equal(in(UART_LSR)&UART_LSR_DR, 0);
-	assert_int_equal(uart.state.line_len, 0);
+	assert_int_equal(uart.state.line.len, 0);
 }
 
 /* Without the FIFO the second byte overwrites the first; with it the seventeenth is lost. */
@@ -229,14 +229,14 @@ static void refused(size_t offset, u8 value)
 static void test_impossible_states(void **state)
 {
 	(void)state;
-	refused(offsetof(struct uart_state, line_len), UART_LINE + 1);
-	refused(offsetof(struct uart_state, line_len) + 2, 1);
+	refused(offsetof(struct uart_state, line.len), LINE_MAX + 1);
+	refused(offsetof(struct uart_state, line.len) + 2, 1);
 	refused(offsetof(struct uart_state, rx_head), UART_FIFO);
 	refused(offsetof(struct uart_state, rx_count), UART_FIFO + 1);
 	refused(offsetof(struct uart_state, ier), 0x10);
 	refused(offsetof(struct uart_state, mcr), 0x20);
 	refused(offsetof(struct uart_state, overrun), 1);
-	refused(offsetof(struct uart_state, line), '\n');
+	refused(offsetof(struct uart_state, line.text), '\n');
 }
 
 int main(void)

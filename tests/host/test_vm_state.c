@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 /* objects: ext/lz4.o migration/stream.o migration/stream_state.o migration/hash.o
- * kernel/vcpu_state.o devices/uart.o svm/nested_state.o svm/nested_check.o
+ * kernel/vcpu_state.o devices/uart.o devices/line.o devices/pic.o devices/pit.o
+ * devices/pit_counter.o devices/rtc.o lib/calendar.o devices/lapic.o devices/lapic_regs.o
+ * devices/lapic_timer.o devices/ioapic.o svm/nested_state.o svm/nested_check.o
  */
 // The structs that really move, through the stream and out again: every byte of them arrives, and
 // a field that one side's table has not got is refused.
@@ -12,6 +14,10 @@
 
 #include <cmocka.h>
 
+#include "devices/ioapic.h"
+#include "devices/pic.h"
+#include "devices/pit.h"
+#include "devices/rtc.h"
 #include "devices/uart.h"
 #include "kernel/vcpu.h"
 #include "lib/assert.h"
@@ -25,9 +31,8 @@ void assert_failed(const char *expr, const char *file, int line)
 }
 
 static const struct state_desc *const descs[] = {
-	&vcpu_state_desc,
-	&uart_state_desc,
-	&svm_nested_state_desc,
+	&vcpu_state_desc, &uart_state_desc,  &pic_state_desc,	 &pit_state_desc,
+	&rtc_state_desc,  &lapic_state_desc, &ioapic_state_desc, &svm_nested_state_desc,
 };
 
 /* A stream of one section, in memory. */

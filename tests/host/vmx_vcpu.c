@@ -213,7 +213,6 @@ void vmx_test_state(struct vcpu_state *s)
 	s->sysenter_cs = (u32)s->sysenter_cs;
 	s->sysenter_esp = canonical(s->sysenter_esp);
 	s->sysenter_eip = canonical(s->sysenter_eip);
-	s->apic_base = APIC_BASE;
 	s->tsc_aux = (u32)s->tsc_aux;
 	s->debugctl = (u32)s->debugctl;
 	s->interrupt_shadow &= 1;
