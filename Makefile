@@ -34,6 +34,7 @@ endif
 CMDLINE    ?=
 L1         ?= $(O)/guests/l1.elf
 L1_CMDLINE ?=
+L1_MODULES ?=
 MACHINE    ?= auto
 
 ifneq ($(findstring clang,$(CC)),)
@@ -110,6 +111,17 @@ $(O)/image/%.S.o: %.S $(O)/flags
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) $(ASFLAGS) -c -o $@ $<
 
+# The ACPI tables of VMs.
+ACPI_TABLES := $(patsubst devices/acpi/%.asl,$(O)/image/acpi/%.aml,$(wildcard devices/acpi/*.asl))
+
+$(O)/image/acpi/%.aml: devices/acpi/%.asl
+	$(say) IASL $@
+	@mkdir -p $(@D)
+	$(Q)iasl -p $(@:.aml=) $< > $@.log 2>&1 || { cat $@.log >&2; exit 1; }
+
+$(O)/image/devices/acpi_tables.S.o: $(ACPI_TABLES)
+$(O)/image/devices/acpi_tables.S.o: ASFLAGS += -I$(O)/image
+
 # Backtraces name functions from a table made of the image's own symbols. It is the last thing
 # in the read-only data and so moves no function: link with an empty table, list the functions,
 # link again with the full one.
@@ -152,10 +164,10 @@ $(O)/cleave.iso: $(O)/cleave.elf $(GUESTS) scripts/run scripts/iso.py $(O)/iso-w
 	$(Q)$(PYTHON) scripts/run --build $(O) --iso-only $@
 
 # scripts/run takes these from the environment, whatever quotes are in them.
-export CMDLINE L1 L1_CMDLINE
+export CMDLINE L1 L1_CMDLINE L1_MODULES
 $(O)/iso-words: FORCE
 	@mkdir -p $(@D)
-	@printenv CMDLINE L1 L1_CMDLINE | cmp -s - $@ || printenv CMDLINE L1 L1_CMDLINE > $@
+	@printenv CMDLINE L1 L1_CMDLINE L1_MODULES | cmp -s - $@ || printenv CMDLINE L1 L1_CMDLINE L1_MODULES > $@
 
 include mk/run.mk
 include mk/test.mk

@@ -2,25 +2,12 @@
 /* The Multiboot 1 loader: finds the header, loads the kernel's pieces within strict bounds. */
 #include "devices/multiboot1.h"
 #include "devices/elf.h"
+#include "devices/loader.h"
 #include "devices/multiboot1_info.h"
 #include "lib/multiboot1.h"
-#include "lib/printf.h"
 #include "lib/string.h"
-#include "mmu/guest_mem.h"
 
-#define MIB(bytes) ((unsigned long long)(bytes) >> 20)
-
-int multiboot1_fail(struct multiboot1_loader *l, int err, const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(l->why, l->why_size, fmt, ap);
-	va_end(ap);
-	return err;
-}
-
-static int find_header(struct multiboot1_loader *l, struct multiboot1_header *h, u64 *offset)
+static int find_header(struct loader *l, struct multiboot1_header *h, u64 *offset)
 {
 	u64 end = MIN(l->size, (size_t)MULTIBOOT1_SEARCH);
 
@@ -35,83 +22,51 @@ static int find_header(struct multiboot1_loader *l, struct multiboot1_header *h,
 		*offset = at;
 		return 0;
 	}
-	return multiboot1_fail(l, -ENOEXEC, "it has no Multiboot 1 header in its first %u bytes",
-			       MULTIBOOT1_SEARCH);
-}
-
-static int zero(struct multiboot1_loader *l, u64 at, u64 len)
-{
-	static const u8 zeroes[PAGE_SIZE];
-
-	while (len) {
-		u64 n = MIN(len, (u64)PAGE_SIZE);
-		int err = guest_write(l->mmu, (gpa_t){at}, zeroes, n);
-
-		if (err)
-			return err;
-		at += n;
-		len -= n;
-	}
-	return 0;
+	return loader_fail(l, -ENOEXEC, "it has no Multiboot 1 header in its first %u bytes",
+			   MULTIBOOT1_SEARCH);
 }
 
 /* Copies @filesz bytes from @offset of the image to @paddr, and zeroes up to @memsz. */
-static int load_segment(struct multiboot1_loader *l, u64 paddr, u64 offset, u64 filesz, u64 memsz)
+static int load_segment(struct loader *l, u64 paddr, u64 offset, u64 filesz, u64 memsz)
 {
 	if (offset > l->size || filesz > l->size - offset)
-		return multiboot1_fail(
-			l, -ENOEXEC,
-			"it is cut short: %llu bytes at 0x%llx lie outside of the file",
-			(unsigned long long)filesz, (unsigned long long)offset);
+		return loader_fail(l, -ENOEXEC,
+				   "it is cut short: %llu bytes at 0x%llx lie outside of the file",
+				   (unsigned long long)filesz, (unsigned long long)offset);
 	if (filesz > memsz)
-		return multiboot1_fail(l, -ENOEXEC,
-				       "a part of it is larger in the file than in memory");
-	if (paddr > l->mem || memsz > l->mem - paddr)
-		return multiboot1_fail(
-			l, -ENOSPC, "it wants %llu bytes at 0x%llx, and the VM has %llu MiB",
-			(unsigned long long)memsz, (unsigned long long)paddr, MIB(l->mem));
-	if (l->nr_used == ARRAY_SIZE(l->used))
-		return multiboot1_fail(l, -ENOEXEC, "it has more than %zu parts to load",
-				       ARRAY_SIZE(l->used));
-	l->used[l->nr_used].start = paddr;
-	l->used[l->nr_used++].end = paddr + memsz;
-	if ((filesz && guest_write(l->mmu, (gpa_t){paddr}, l->image + offset, filesz)) ||
-	    zero(l, paddr + filesz, memsz - filesz))
-		return multiboot1_fail(l, -ENOSPC, "the VM has no memory at 0x%llx",
-				       (unsigned long long)paddr);
-	return 0;
+		return loader_fail(l, -ENOEXEC,
+				   "a part of it is larger in the file than in memory");
+	return loader_put(l, paddr, l->image + offset, filesz, memsz);
 }
 
 /* Some part that was loaded holds @addr, and 32 bits hold the address. */
-static int check_entry(struct multiboot1_loader *l, u64 addr)
+static int check_entry(struct loader *l, u64 addr)
 {
 	for (u32 i = 0; i < l->nr_used; i++)
 		if (addr >= l->used[i].start && addr < l->used[i].end && addr <= 0xffffffff)
 			return 0;
-	return multiboot1_fail(l, -ENOEXEC, "its entry point 0x%llx is not in what it loads",
-			       (unsigned long long)addr);
+	return loader_fail(l, -ENOEXEC, "its entry point 0x%llx is not in what it loads",
+			   (unsigned long long)addr);
 }
 
 /* Where everything goes is said by the Multiboot header, specification 3.1.3. */
-static int load_by_header(struct multiboot1_loader *l, const struct multiboot1_header *h,
-			  u64 offset, u32 *entry)
+static int load_by_header(struct loader *l, const struct multiboot1_header *h, u64 offset,
+			  u32 *entry)
 {
 	u64 before, start, filesz, memsz;
 	int err;
 
 	before = (u64)h->header_addr - h->load_addr;
 	if (h->load_addr > h->header_addr || before > offset)
-		return multiboot1_fail(l, -ENOEXEC,
-				       "its Multiboot header has a wrong load address");
+		return loader_fail(l, -ENOEXEC, "its Multiboot header has a wrong load address");
 	start = offset - before;
 	if (h->load_end_addr && h->load_end_addr < h->load_addr)
-		return multiboot1_fail(l, -ENOEXEC, "its Multiboot header has a wrong load end");
+		return loader_fail(l, -ENOEXEC, "its Multiboot header has a wrong load end");
 	filesz = h->load_end_addr ? h->load_end_addr - h->load_addr : l->size - start;
 	memsz = filesz;
 	if (h->bss_end_addr) {
 		if (h->bss_end_addr < h->load_addr + filesz)
-			return multiboot1_fail(l, -ENOEXEC,
-					       "its Multiboot header has a wrong bss end");
+			return loader_fail(l, -ENOEXEC, "its Multiboot header has a wrong bss end");
 		memsz = h->bss_end_addr - h->load_addr;
 	}
 	err = load_segment(l, h->load_addr, start, filesz, memsz);
@@ -128,7 +83,7 @@ struct elf_view {
 	u64 entry, phoff;
 };
 
-static bool elf_open(const struct multiboot1_loader *l, struct elf_view *v)
+static bool elf_open(const struct loader *l, struct elf_view *v)
 {
 	struct elf32_header h32;
 	struct elf64_header h64;
@@ -154,7 +109,7 @@ static bool elf_open(const struct multiboot1_loader *l, struct elf_view *v)
 }
 
 /* Program header @i, widened; false when it lies outside of the file. */
-static bool elf_segment(const struct multiboot1_loader *l, const struct elf_view *v, u32 i,
+static bool elf_segment(const struct loader *l, const struct elf_view *v, u32 i,
 			struct elf64_segment *s)
 {
 	size_t len = v->wide ? sizeof(struct elf64_segment) : sizeof(struct elf32_segment);
@@ -184,7 +139,7 @@ static bool elf_segment(const struct multiboot1_loader *l, const struct elf_view
  * The entry point is a virtual address; before there is paging the kernel wants to be
  * entered at the physical one. Parts without a virtual address of their own have both alike.
  */
-static int load_elf(struct multiboot1_loader *l, u32 *entry)
+static int load_elf(struct loader *l, u32 *entry)
 {
 	struct elf_view v;
 	struct elf64_segment s;
@@ -192,13 +147,13 @@ static int load_elf(struct multiboot1_loader *l, u32 *entry)
 	int err;
 
 	if (!elf_open(l, &v))
-		return multiboot1_fail(
+		return loader_fail(
 			l, -ENOEXEC,
 			"it is neither an x86 ELF executable nor loadable by its Multiboot header");
 	start = v.entry;
 	for (u32 i = 0; i < v.phnum; i++) {
 		if (!elf_segment(l, &v, i, &s))
-			return multiboot1_fail(
+			return loader_fail(
 				l, -ENOEXEC,
 				"it is cut short: program header %u lies outside of the file", i);
 		if (s.type != ELF_PT_LOAD || s.memsz == 0)
@@ -213,33 +168,25 @@ static int load_elf(struct multiboot1_loader *l, u32 *entry)
 	return check_entry(l, start);
 }
 
-int multiboot1_load(struct mmu *mmu, u64 mem, const void *image, size_t size, const char *cmdline,
-		    struct multiboot1_entry *entry, char *why, size_t why_size)
+int multiboot1_load(struct loader *l, struct multiboot1_entry *entry)
 {
-	struct multiboot1_loader l = {.mmu = mmu,
-				      .mem = mem,
-				      .image = image,
-				      .size = size,
-				      .why = why,
-				      .why_size = why_size};
 	struct multiboot1_header h = {0};
 	u64 offset = 0;
 	int err;
 
-	err = find_header(&l, &h, &offset);
+	err = find_header(l, &h, &offset);
 	if (err)
 		return err;
 	if (h.flags & MULTIBOOT1_VIDEO_MODE)
-		return multiboot1_fail(&l, -ENOEXEC,
-				       "it requires a video mode, and the VM has no screen");
+		return loader_fail(l, -ENOEXEC,
+				   "it requires a video mode, and the VM has no screen");
 	if (h.flags & MULTIBOOT1_REQUIRED & ~(MULTIBOOT1_PAGE_ALIGN | MULTIBOOT1_MEMORY_INFO))
-		return multiboot1_fail(
-			&l, -ENOEXEC,
-			"its Multiboot header requires features 0x%x that are not known",
-			h.flags & MULTIBOOT1_REQUIRED);
+		return loader_fail(l, -ENOEXEC,
+				   "its Multiboot header requires features 0x%x that are not known",
+				   h.flags & MULTIBOOT1_REQUIRED);
 	if (h.flags & MULTIBOOT1_AOUT_KLUDGE)
-		err = load_by_header(&l, &h, offset, &entry->eip);
+		err = load_by_header(l, &h, offset, &entry->eip);
 	else
-		err = load_elf(&l, &entry->eip);
-	return err ? err : multiboot1_write_info(&l, cmdline, &entry->info);
+		err = load_elf(l, &entry->eip);
+	return err ? err : multiboot1_write_info(l, &entry->info);
 }

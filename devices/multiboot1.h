@@ -7,7 +7,7 @@
 
 #include "lib/types.h"
 
-struct mmu;
+struct loader;
 struct vcpu_state;
 
 struct multiboot1_entry {
@@ -16,14 +16,11 @@ struct multiboot1_entry {
 };
 
 /*
- * Puts the kernel in @image (@size bytes) and the information for it into the VM's memory of
- * @mem bytes from 0 on. 0 and *@entry; or -ENOEXEC (not such a kernel, or a broken one),
- * -ENOSPC (it does not fit), with one sentence for people in @why. Then memory may hold
- * part of it.
+ * Puts @l's kernel, its modules and the information for it into the VM's memory. 0 and *@entry; or
+ * -ENOEXEC (not such a kernel, or a broken one), -ENOSPC (it does not fit), with the sentence. Then
+ * memory may hold part of it.
  */
-int __must_check multiboot1_load(struct mmu *mmu, u64 mem, const void *image, size_t size,
-				 const char *cmdline, struct multiboot1_entry *entry, char *why,
-				 size_t why_size);
+int __must_check multiboot1_load(struct loader *l, struct multiboot1_entry *entry);
 
 /*
  * Turns a processor's state after reset into the one in which such a kernel starts (specification

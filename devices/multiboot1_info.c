@@ -8,63 +8,39 @@
 #include "lib/x86.h"
 #include "mmu/guest_mem.h"
 
-#define LOW_END	 0xa0000u  /* conventional memory */
-#define HIGH	 0x100000u /* where memory goes on after video memory and ROMs */
 #define LOADER	 "Cleave"
 #define CMD_SIZE 1024
 
 /* One piece, so that it needs one place. */
 struct info_block {
 	struct multiboot1_info info;
-	struct multiboot1_mmap_entry map[3];
+	struct multiboot1_mmap_entry map[LOADER_MAP_MAX];
+	struct multiboot1_module modules[LOADER_MODULES];
 	char loader[8];
 	char cmdline[CMD_SIZE];
+	char strings[LOADER_MODULES][CMD_SIZE]; /* the modules' */
 };
-
-static bool place_is_free(const struct multiboot1_loader *l, u64 start, u64 end)
-{
-	for (u32 i = 0; i < l->nr_used; i++)
-		if (start < l->used[i].end && l->used[i].start < end)
-			return false;
-	return true;
-}
 
 /*
  * The first free page in conventional memory, as boot loaders do; else after the kernel.
  * Page 0 stays free: many a kernel keeps it unmapped, to catch null pointers.
  */
-static int find_place(struct multiboot1_loader *l, u64 size, u64 *at)
+static int find_place(struct loader *l, u64 size, u64 *at)
 {
-	u64 end = MIN(l->mem, (u64)LOW_END);
-
-	for (*at = PAGE_SIZE; *at + size <= end; *at += PAGE_SIZE)
-		if (place_is_free(l, *at, *at + size))
-			return 0;
-	*at = HIGH;
-	for (u32 i = 0; i < l->nr_used; i++)
-		*at = MAX(*at, ALIGN_UP(l->used[i].end, PAGE_SIZE));
-	if (*at + size <= MIN(l->mem, 1ull << 32))
+	if (!loader_place(l, PAGE_SIZE, LOADER_LOW_END, size, at) ||
+	    !loader_place(l, LOADER_HIGH, LOADER_4G, size, at))
 		return 0;
-	return multiboot1_fail(l, -ENOSPC, "it leaves no place for the boot information");
+	return loader_fail(l, -ENOSPC, "it leaves no place for the boot information");
 }
 
-/* What a PC has: the hole for video memory and ROMs is told, though memory is behind it. */
-static u32 fill_map(struct multiboot1_mmap_entry map[3], u64 mem)
+static u32 fill_map(const struct loader *l, struct multiboot1_mmap_entry map[LOADER_MAP_MAX])
 {
-	u64 low = MIN(mem, (u64)LOW_END);
-	u32 n = 0;
+	struct memory_map_entry from[LOADER_MAP_MAX];
+	u32 n = loader_map(l, from);
 
-	map[n++] = (struct multiboot1_mmap_entry){
-		.size = 20, .addr = 0, .len = low, .type = MULTIBOOT1_MMAP_AVAILABLE};
-	map[n++] = (struct multiboot1_mmap_entry){.size = 20,
-						  .addr = LOW_END,
-						  .len = HIGH - LOW_END,
-						  .type = MULTIBOOT1_MMAP_RESERVED};
-	if (mem > HIGH)
-		map[n++] = (struct multiboot1_mmap_entry){.size = 20,
-							  .addr = HIGH,
-							  .len = mem - HIGH,
-							  .type = MULTIBOOT1_MMAP_AVAILABLE};
+	for (u32 i = 0; i < n; i++)
+		map[i] = (struct multiboot1_mmap_entry){
+			.size = 20, .addr = from[i].addr, .len = from[i].len, .type = from[i].type};
 	return n;
 }
 
@@ -73,31 +49,69 @@ static u32 field_address(u64 block, size_t offset)
 	return (u32)(block + offset);
 }
 
-int multiboot1_write_info(struct multiboot1_loader *l, const char *cmdline, u32 *gpa)
+static int put_string(struct loader *l, char to[CMD_SIZE], const char *what)
 {
-	struct info_block b = {0};
+	if (strlen(what) >= CMD_SIZE)
+		return loader_fail(l, -ENOSPC, "a command line is longer than %u characters",
+				   CMD_SIZE - 1);
+	memcpy(to, what, strlen(what) + 1);
+	return 0;
+}
+
+/* On pages of their own, after the kernel. */
+static int put_modules(struct loader *l, struct info_block *b, u64 at)
+{
+	for (u32 i = 0; i < l->nr_modules; i++) {
+		const struct loader_module *m = &l->modules[i];
+		u64 gpa = 0;
+		int err = loader_place(l, LOADER_HIGH, LOADER_4G, m->size, &gpa);
+
+		if (err)
+			return loader_fail(l, -ENOSPC, "module %u of %zu bytes finds no place",
+					   i + 1, m->size);
+		err = loader_put(l, gpa, m->data, m->size, m->size);
+		err = err ? err : put_string(l, b->strings[i], m->cmdline);
+		if (err)
+			return err;
+		b->modules[i] = (struct multiboot1_module){
+			.start = (u32)gpa,
+			.end = (u32)(gpa + m->size),
+			.string = field_address(at, offsetof(struct info_block, strings[i])),
+		};
+	}
+	b->info.mods_count = l->nr_modules;
+	b->info.mods_addr = field_address(at, offsetof(struct info_block, modules));
+	return 0;
+}
+
+int multiboot1_write_info(struct loader *l, u32 *gpa)
+{
+	static struct info_block b; /* too large for a stack; VMs are loaded one after the other */
 	u64 at = 0;
 	int err;
 
-	if (strlen(cmdline) >= CMD_SIZE)
-		return multiboot1_fail(l, -ENOSPC, "its command line is longer than %u characters",
-				       CMD_SIZE - 1);
-	err = find_place(l, sizeof(b), &at);
+	memset(&b, 0, sizeof(b));
+	err = put_string(l, b.cmdline, l->cmdline);
+	err = err ? err : find_place(l, sizeof(b), &at);
 	if (err)
 		return err;
-	memcpy(b.cmdline, cmdline, strlen(cmdline));
 	memcpy(b.loader, LOADER, sizeof(LOADER));
 	b.info.flags = MULTIBOOT1_INFO_MEMORY | MULTIBOOT1_INFO_CMDLINE | MULTIBOOT1_INFO_MMAP |
-		       MULTIBOOT1_INFO_LOADER_NAME;
-	b.info.mem_lower = (u32)(MIN(l->mem, (u64)LOW_END) >> 10);
-	b.info.mem_upper = l->mem > HIGH ? (u32)MIN((l->mem - HIGH) >> 10, 0xffffffffull) : 0;
-	b.info.mmap_length = fill_map(b.map, l->mem) * (u32)sizeof(b.map[0]);
+		       MULTIBOOT1_INFO_MODS | MULTIBOOT1_INFO_LOADER_NAME;
+	b.info.mem_lower = (u32)(MIN(l->low, (u64)LOADER_LOW_END) >> 10);
+	b.info.mem_upper = l->low > LOADER_HIGH ? (u32)((l->low - LOADER_HIGH) >> 10) : 0;
+	b.info.mmap_length = fill_map(l, b.map) * (u32)sizeof(b.map[0]);
 	b.info.mmap_addr = field_address(at, offsetof(struct info_block, map));
 	b.info.cmdline = field_address(at, offsetof(struct info_block, cmdline));
 	b.info.boot_loader_name = field_address(at, offsetof(struct info_block, loader));
+	/* The block first, so that no module takes its place. */
+	err = loader_put(l, at, &b, sizeof(b), sizeof(b));
+	err = err ? err : put_modules(l, &b, at);
+	if (err)
+		return err;
 	if (guest_write(l->mmu, (gpa_t){at}, &b, sizeof(b)))
-		return multiboot1_fail(l, -ENOSPC, "the VM has no memory at 0x%llx",
-				       (unsigned long long)at);
+		return loader_fail(l, -ENOSPC, "the VM has no memory at 0x%llx",
+				   (unsigned long long)at);
 	*gpa = (u32)at;
 	return 0;
 }

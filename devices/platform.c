@@ -2,7 +2,6 @@
 /* Makes the devices, puts them on their ports and pages, and drives their clocks. */
 #include "devices/platform.h"
 #include "devices/exit_port.h"
-#include "devices/multiboot1.h"
 #include "kernel/console.h"
 #include "kernel/kmem.h"
 #include "kernel/params.h"
@@ -155,18 +154,6 @@ void platform_destroy(struct vm *vm)
 {
 	kfree(vm->devices);
 	vm->devices = NULL;
-}
-
-int platform_load(struct vm *vm, const void *image, size_t size, const char *cmdline,
-		  struct vcpu_state *state, char *why, size_t why_size)
-{
-	struct multiboot1_entry entry;
-	int err = multiboot1_load(&vm->mmu, vm->mem_bytes, image, size, cmdline, &entry, why,
-				  why_size);
-
-	if (!err)
-		multiboot1_entry_state(&entry, state);
-	return err;
 }
 
 u64 platform_tick(struct vm *vm)

@@ -95,8 +95,9 @@ static void describe(const struct vm *vm, const struct boot_module *kernel)
 		 (unsigned long long)(kernel->end - kernel->start) >> 10);
 }
 
-/* Loads the first module and puts vCPU 0 at its entry point. 0, or the machine's exit status. */
-static int load_kernel(struct vm *vm, const struct boot_module *m)
+/* Loads the modules and puts vCPU 0 at the first one's entry point. 0, or the machine's exit
+ * status. */
+static int load_kernel(struct vm *vm)
 {
 	struct vcpu_state *state = kzalloc(sizeof(*state));
 	char why[160] = "out of memory";
@@ -104,8 +105,8 @@ static int load_kernel(struct vm *vm, const struct boot_module *m)
 
 	if (state) {
 		vendor->get_state(vm->vcpus[0], state);
-		err = platform_load(vm, (const void *)m->start, m->end - m->start, m->cmdline,
-				    state, why, sizeof(why));
+		err = platform_load(vm, bootinfo.modules, bootinfo.module_count, state, why,
+				    sizeof(why));
 	}
 	if (!err && vendor->set_state(vm->vcpus[0], state))
 		panic("the state at entry is not accepted");
@@ -217,7 +218,7 @@ static int run_l1(void)
 	if (vm_create("L1", params.mem, &vm, why, sizeof(why)))
 		return fail("L1 cannot be created: %s", why);
 	describe(vm, &bootinfo.modules[0]);
-	status = load_kernel(vm, &bootinfo.modules[0]);
+	status = load_kernel(vm);
 	if (!status)
 		return run_to_the_end(vm);
 	vm_destroy(vm);

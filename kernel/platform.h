@@ -15,11 +15,14 @@ void platform_destroy(struct vm *vm);
 /* Its local APIC. Before the VM runs. */
 void platform_add_vcpu(struct vcpu *vcpu);
 
+struct boot_module;
+
 /*
- * Loads the kernel image (not trusted) and turns @state, a vCPU's after reset, into the one in
- * which it starts. 0, or -errno with one sentence in @why.
+ * Loads a guest's kernel, the first of @modules, with the others as its modules (none of them
+ * trusted), and turns @state, a vCPU's after reset, into the one in which it starts. 0, or -errno
+ * with one sentence in @why.
  */
-int __must_check platform_load(struct vm *vm, const void *image, size_t size, const char *cmdline,
+int __must_check platform_load(struct vm *vm, const struct boot_module *modules, u32 nr,
 			       struct vcpu_state *state, char *why, size_t why_size);
 
 /*

@@ -83,6 +83,19 @@ struct vm {
 	} audit; /* tally of vm_audit(), atomic */
 };
 
+/* As on a PC: where devices have their registers there is no memory, and what is left comes after.
+ */
+#define VM_HOLE_START 0xc0000000ull
+#define VM_HOLE_END   0x100000000ull
+static inline u64 vm_low_bytes(const struct vm *vm)
+{
+	return MIN(vm->mem_bytes, VM_HOLE_START);
+}
+static inline u64 vm_high_bytes(const struct vm *vm)
+{
+	return vm->mem_bytes - vm_low_bytes(vm);
+}
+
 /* Has the VM ended? Its vCPUs leave the guest soon, if they have not yet. Any task. */
 static inline bool vm_has_ended(const struct vm *vm)
 {
@@ -147,7 +160,7 @@ void vcpu_task(void *arg);
 /* The platform may have an interrupt for @vcpu (platform_interrupt()). Any task. */
 void vcpu_kick(struct vcpu *vcpu);
 
-/* Host memory for @vm->mem_bytes behind slot 0. 0, -ENOMEM with a sentence in @why. */
+/* Host memory for @vm->mem_bytes behind its slots. 0, -ENOMEM with a sentence in @why. */
 int __must_check vm_memory_create(struct vm *vm, char *why, size_t size);
 void vm_memory_destroy(struct vm *vm);
 /* Counts the pieces behind @vm by their level, 1 to 3. */

@@ -14,7 +14,7 @@ struct mem_piece {
 	u64 level;
 };
 
-#define SLOT_MEMORY 0
+#define SLOT_MEMORY 0 /* and 1, above the hole */
 
 /* huge= caps the pieces too: what is not contiguous cannot be mapped by a larger leaf. */
 static int largest_level(void)
@@ -55,27 +55,28 @@ static void zero_reused(hpa_t hpa, u64 size)
 	}
 }
 
-/* The piece for guest address @at: of @*level, or of the next smaller one that can be had. */
-static int piece_alloc(const struct vm *vm, u64 at, int *level, hpa_t *hpa)
+/* The piece for [@at, @end): of @*level, or of the next smaller one that can be had. */
+static int piece_alloc(u64 at, u64 end, int *level, hpa_t *hpa)
 {
 	for (; *level >= PG_LEVEL_4K; --*level) {
 		u64 size = LEVEL_SIZE(*level);
 
-		if (IS_ALIGNED(at, size) && size <= vm->mem_bytes - at && !mem_alloc(*level, hpa))
+		if (IS_ALIGNED(at, size) && size <= end - at && !mem_alloc(*level, hpa))
 			return 0;
 	}
 	return -ENOMEM;
 }
 
-static int add_pieces(struct vm *vm, struct memslot *slot)
+/* Memory for all of @slot. */
+static int add_pieces(struct vm *vm, struct memslot *slot, u64 *capacity)
 {
-	u64 at = 0, capacity = 0;
+	u64 at = gfn_to_gpa(slot->base).v, end = at + slot->npages * PAGE_SIZE;
 
-	while (at < vm->mem_bytes) {
+	while (at < end) {
 		int level = largest_level(), err;
 		hpa_t hpa;
 
-		if (pieces_reserve(vm, &capacity) || piece_alloc(vm, at, &level, &hpa))
+		if (pieces_reserve(vm, capacity) || piece_alloc(at, end, &level, &hpa))
 			return -ENOMEM;
 		vm->pieces[vm->nr_pieces++] = (struct mem_piece){hpa, (u64)level};
 		zero_reused(hpa, LEVEL_SIZE(level));
@@ -96,17 +97,30 @@ static u64 most_memory(const struct mem_stats *s)
 	return ALIGN_DOWN(s->free - OVERHEAD(s->free), SIZE_2M);
 }
 
+static int add_slots(struct vm *vm)
+{
+	const u64 start[] = {0, VM_HOLE_END}, bytes[] = {vm_low_bytes(vm), vm_high_bytes(vm)};
+	u64 capacity = 0;
+	int err = 0;
+
+	for (u32 i = 0; !err && i < ARRAY_SIZE(start) && bytes[i]; i++) {
+		struct memslot *slot;
+
+		err = memslot_add(&vm->mmu, SLOT_MEMORY + (int)i, (gfn_t){start[i] >> PAGE_SHIFT},
+				  bytes[i] >> PAGE_SHIFT, 0, &slot);
+		err = err ? err : add_pieces(vm, slot, &capacity);
+	}
+	return err;
+}
+
 int vm_memory_create(struct vm *vm, char *why, size_t size)
 {
-	struct memslot *slot;
 	struct mem_stats stats;
 	int err = -ENOMEM;
 
 	mem_stats(&stats);
 	if (vm->mem_bytes <= stats.free && vm->mem_bytes <= stats.free - OVERHEAD(stats.free)) {
-		err = memslot_add(&vm->mmu, SLOT_MEMORY, (gfn_t){0}, vm->mem_bytes >> PAGE_SHIFT, 0,
-				  &slot);
-		err = err ? err : add_pieces(vm, slot);
+		err = add_slots(vm);
 	}
 	if (err)
 		snprintf(why, size,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// objects: devices/multiboot1.o devices/multiboot1_info.o
+// objects: devices/multiboot1.o devices/multiboot1_info.o devices/loader.o
 /*
  * The Multiboot 1 loader: good kernels of each kind, and thousands of broken ones. An image is
  * exactly as long as its allocation, so that ASan sees a read outside; the VM's memory is here.
@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "devices/elf.h"
+#include "devices/loader.h"
 #include "devices/multiboot1.h"
 #include "kernel/vcpu.h"
 #include "lib/multiboot1.h"
@@ -29,6 +30,9 @@ static u8 memory[MEM];
 static char why[160];
 static struct multiboot1_entry entry;
 static u64 writes;
+static struct loader loader;
+static struct loader_module modules[LOADER_MODULES];
+static u32 nr_modules;
 
 /* The VM's memory, and nothing else. */
 int guest_write(struct mmu *mmu, gpa_t gpa, const void *src, size_t len)
@@ -47,7 +51,15 @@ static int load(const u8 *image, size_t size, const char *cmdline)
 
 	memcpy(exact, image, size);
 	memset(why, 0, sizeof(why));
-	err = multiboot1_load(NULL, MEM, exact, size, cmdline, &entry, why, sizeof(why));
+	loader = (struct loader){.low = MEM,
+				 .image = exact,
+				 .size = size,
+				 .cmdline = cmdline,
+				 .modules = modules,
+				 .nr_modules = nr_modules,
+				 .why = why,
+				 .why_size = sizeof(why)};
+	err = multiboot1_load(&loader, &entry);
 	free(exact);
 	if (err) {
 		assert_true(err == -ENOEXEC || err == -ENOSPC);
@@ -147,7 +159,8 @@ static void check_info(const char *cmdline)
 	assert_string_equal((const char *)memory + info->cmdline, cmdline);
 	assert_string_equal((const char *)memory + info->boot_loader_name, "Cleave");
 	assert_int_equal(info->flags, MULTIBOOT1_INFO_MEMORY | MULTIBOOT1_INFO_CMDLINE |
-					      MULTIBOOT1_INFO_MMAP | MULTIBOOT1_INFO_LOADER_NAME);
+					      MULTIBOOT1_INFO_MMAP | MULTIBOOT1_INFO_MODS |
+					      MULTIBOOT1_INFO_LOADER_NAME);
 	assert_int_equal(info->mem_lower, 640);
 	assert_int_equal(info->mem_upper, (MEM >> 10) - 1024);
 	assert_int_equal(info->mmap_length, 3 * 24);
@@ -173,6 +186,37 @@ static void test_good_kernels(void **state)
 		check_loaded(file);
 		check_info("mode=mixed rounds=3");
 	}
+}
+
+static void test_modules(void **state)
+{
+	static u8 a[5000], b[3];
+	const struct multiboot1_info *info;
+	const struct multiboot1_module *m;
+	u8 file[CODE_SIZE];
+	size_t size = make_elf32(file);
+
+	(void)state;
+	memset(a, 0xa5, sizeof(a));
+	memcpy(b, "xyz", 3);
+	modules[0] = (struct loader_module){a, sizeof(a), "first words"};
+	modules[1] = (struct loader_module){b, sizeof(b), ""};
+	nr_modules = 2;
+	assert_int_equal(load(file, size, ""), 0);
+	check_loaded(file);
+	info = (const void *)(memory + entry.info);
+	assert_int_equal(info->mods_count, 2);
+	m = (const void *)(memory + info->mods_addr);
+	assert_int_equal(m[0].end - m[0].start, sizeof(a));
+	assert_int_equal(m[0].start % PAGE_SIZE, 0);
+	assert_true(m[0].start >= LOAD + MEMORY_SIZE);
+	assert_memory_equal(memory + m[0].start, a, sizeof(a));
+	assert_string_equal((const char *)memory + m[0].string, "first words");
+	assert_memory_equal(memory + m[1].start, b, sizeof(b));
+	assert_true(m[1].start >= m[0].end || m[1].end <= m[0].start);
+	modules[0].size = MEM;
+	assert_int_equal(load(file, size, ""), -ENOSPC);
+	nr_modules = 0;
 }
 
 static void test_entry_state(void **state)
@@ -362,9 +406,13 @@ static void test_mutations(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_good_kernels), cmocka_unit_test(test_entry_state),
-		cmocka_unit_test(test_not_a_kernel), cmocka_unit_test(test_bad_elf),
-		cmocka_unit_test(test_bad_kludge),   cmocka_unit_test(test_info_avoids_kernel),
+		cmocka_unit_test(test_good_kernels),
+		cmocka_unit_test(test_modules),
+		cmocka_unit_test(test_entry_state),
+		cmocka_unit_test(test_not_a_kernel),
+		cmocka_unit_test(test_bad_elf),
+		cmocka_unit_test(test_bad_kludge),
+		cmocka_unit_test(test_info_avoids_kernel),
 		cmocka_unit_test(test_mutations),
 	};
 
