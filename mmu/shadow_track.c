@@ -139,7 +139,7 @@ static u32 l1_entry_access_now(const struct shadow_page *sp, const struct pt_mod
 {
 	u32 access = sp->role.access & pt_entry_access(mode, entry);
 
-	if (!(entry & mode->fmt->present) || (entry & pt_reserved_bits(mode, PG_LEVEL_4K, true)))
+	if (!(entry & mode->fmt->present) || pt_malformed(mode, entry, PG_LEVEL_4K, true))
 		return 0;
 	if (pt_entry_addr(mode, entry, PG_LEVEL_4K, true) >> PAGE_SHIFT != gfn.v)
 		return 0;

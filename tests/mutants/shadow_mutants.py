@@ -214,7 +214,7 @@ MUTANTS = [
     mutant("sync-not-on-load", "mmu/shadow_mmu.c", "if (sync) shadow_sync_all(mmu, &b);",
            "(void)sync;", TRACK),
     mutant("sync-keeps-what-is-malformed", "mmu/shadow_track.c",
-           "|| (entry & pt_reserved_bits(mode, PG_LEVEL_4K, true)))", ")", TRACK),
+           "|| pt_malformed(mode, entry, PG_LEVEL_4K, true))", ")", TRACK),
     mutant("sync-keeps-other-memory", "mmu/shadow_track.c",
            "if (pt_entry_addr(mode, entry, PG_LEVEL_4K, true) >> PAGE_SHIFT != gfn.v) return 0;",
            "(void)gfn;", TRACK),
