@@ -86,12 +86,10 @@ static void access_outside(struct vcpu *vcpu, const struct vm_exit *exit)
 		       code);
 }
 
-/* @result of a fault that is not for L1 to see, at @gpa. */
-static void fault_outcome(struct vcpu *vcpu, const struct vm_exit *exit, gpa_t gpa, int result)
+/* What could not be mended at once: @result, at @gpa. */
+static __rare void not_fixed(struct vcpu *vcpu, const struct vm_exit *exit, gpa_t gpa, int result)
 {
 	switch (result) {
-	case FAULT_FIXED:
-		break;
 	case FAULT_EMULATE:
 		write_table(vcpu, exit, gpa);
 		break;
@@ -103,22 +101,31 @@ static void fault_outcome(struct vcpu *vcpu, const struct vm_exit *exit, gpa_t g
 	}
 }
 
+static void l2_fault(struct vcpu *vcpu, const struct vm_exit *exit)
+{
+	struct nested_fault fault;
+	int result = mmu_nested_fault(&vcpu->vm->mmu, &vcpu->nested, (ngpa_t){exit->fault.addr},
+				      exit->fault.error, &fault);
+
+	if (likely(result == FAULT_FIXED))
+		return;
+	if (result != FAULT_REFLECT)
+		not_fixed(vcpu, exit, fault.gpa, result);
+	else if (vendor->nested_reflect_fault(vcpu, exit, &fault) == NESTED_DEAD)
+		vm_end(vcpu->vm, -EIO, "its nested state cannot go on");
+}
+
 /* In guest mode without a nested root L1 keeps L2's memory itself, in tables of its own. */
 void exit_fault(struct vcpu *vcpu, const struct vm_exit *exit)
 {
-	struct mmu *mmu = &vcpu->vm->mmu;
-	struct nested_fault fault = {0};
+	gpa_t gpa = {exit->fault.addr};
 	int result;
 
-	if (!vcpu->guest_mode || !vcpu->nested.root) {
-		result = mmu_tdp_fault(mmu, (gpa_t){exit->fault.addr}, exit->fault.error);
-		fault_outcome(vcpu, exit, (gpa_t){exit->fault.addr}, result);
+	if (vcpu->guest_mode && vcpu->nested.root) {
+		l2_fault(vcpu, exit);
 		return;
 	}
-	result = mmu_nested_fault(mmu, &vcpu->nested, (ngpa_t){exit->fault.addr}, exit->fault.error,
-				  &fault);
-	if (result != FAULT_REFLECT)
-		fault_outcome(vcpu, exit, fault.gpa, result);
-	else if (vendor->nested_reflect_fault(vcpu, exit, &fault) == NESTED_DEAD)
-		vm_end(vcpu->vm, -EIO, "its nested state cannot go on");
+	result = mmu_tdp_fault(&vcpu->vm->mmu, gpa, exit->fault.error);
+	if (unlikely(result != FAULT_FIXED))
+		not_fixed(vcpu, exit, gpa, result);
 }

@@ -28,6 +28,7 @@ static const struct stat_name {
 	STAT(pf_emulate),
 	STAT(nested_pf_fixed),
 	STAT(nested_pf_reflected),
+	STAT(nested_pf_walked),
 	STAT(tdp_pages),
 	STAT(mmu_shadow_pages),
 	STAT(mmu_shadow_zapped),

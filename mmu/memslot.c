@@ -5,25 +5,9 @@
 #include "mmu/env.h"
 #include "mmu/mmu.h"
 
-#define PIECE_PAGES LEVEL_PAGES(PG_LEVEL_2M)
-#define PIECE_LEVEL 3ull /* the level, in a piece's low bits; 0: an array of 4K pages */
-#define PAGE_GIVEN  1ull /* in an entry of such an array */
-
 u64 memslot_entries(const struct memslot *slot, int level)
 {
 	return memslot_index(slot, (gfn_t){slot->base.v + slot->npages - 1}, level) + 1;
-}
-
-struct memslot *memslot_find(struct mmu *mmu, gfn_t gfn)
-{
-	for (int i = 0; i < mmu->nr_slots; i++) {
-		struct memslot *slot = &mmu->slots[i];
-
-		/* One comparison: below the base the difference wraps. */
-		if (gfn.v - slot->base.v < slot->npages)
-			return slot;
-	}
-	return NULL;
 }
 
 static void free_arrays(struct memslot *slot)
@@ -160,25 +144,6 @@ void memslot_free_all(struct mmu *mmu)
 		free_arrays(&mmu->slots[i]);
 	mmu->nr_slots = 0;
 	mmu->guest_pages = 0;
-}
-
-hpa_t memslot_hpa(const struct memslot *slot, gfn_t gfn, int *level)
-{
-	u64 piece = slot->pieces[memslot_index(slot, gfn, PG_LEVEL_2M)];
-	u64 offset = gfn.v % PIECE_PAGES;
-	u64 page;
-
-	if (piece & PIECE_LEVEL) {
-		if (level)
-			*level = piece & PIECE_LEVEL;
-		return (hpa_t){(piece & ~PIECE_LEVEL) + offset * PAGE_SIZE};
-	}
-	assert(piece);
-	page = ((const u64 *)piece)[offset];
-	assert(page & PAGE_GIVEN);
-	if (level)
-		*level = PG_LEVEL_4K;
-	return (hpa_t){page & ~PAGE_GIVEN};
 }
 
 bool memslot_tracked_inside(const struct memslot *slot, gfn_t gfn, int level)

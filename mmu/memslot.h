@@ -8,6 +8,7 @@
  */
 #pragma once
 
+#include "lib/assert.h"
 #include "mmu/pt_format.h"
 
 #define MEMSLOT_MAX	 8
@@ -60,13 +61,8 @@ int __must_check memslot_set_piece(struct memslot *slot, gfn_t gfn, hpa_t hpa, i
 /* Frees the slots' arrays (not the host memory). Only when no SPTE is left. */
 void memslot_free_all(struct mmu *mmu);
 
-/* The slot that holds @gfn, or NULL. */
-struct memslot *memslot_find(struct mmu *mmu, gfn_t gfn);
-/*
- * Host address of @gfn in @slot. @level, if not NULL, receives the largest level at which host
- * memory is contiguous and aligned and the slot covers the whole page.
- */
-hpa_t memslot_hpa(const struct memslot *slot, gfn_t gfn, int *level);
+/* memslot_find(): mmu/mmu.h. */
+
 /* Index of @gfn's entry in a per-level array of @slot; works for slots of any alignment. */
 static inline u64 memslot_index(const struct memslot *slot, gfn_t gfn, int level)
 {
@@ -74,6 +70,33 @@ static inline u64 memslot_index(const struct memslot *slot, gfn_t gfn, int level
 
 	return (gfn.v >> shift) - (slot->base.v >> shift);
 }
+
+#define PIECE_PAGES LEVEL_PAGES(PG_LEVEL_2M)
+#define PIECE_LEVEL 3ull /* the level, in a piece's low bits; 0: an array of 4K pages */
+#define PAGE_GIVEN  1ull /* in an entry of such an array */
+
+/*
+ * Host address of @gfn in @slot. @level, if not NULL, receives the largest level at which host
+ * memory is contiguous and aligned and the slot covers the whole page.
+ */
+static inline hpa_t memslot_hpa(const struct memslot *slot, gfn_t gfn, int *level)
+{
+	u64 piece = slot->pieces[memslot_index(slot, gfn, PG_LEVEL_2M)];
+	u64 offset = gfn.v % PIECE_PAGES, page;
+
+	if (likely(piece & PIECE_LEVEL)) {
+		if (level)
+			*level = piece & PIECE_LEVEL;
+		return (hpa_t){(piece & ~PIECE_LEVEL) + offset * PAGE_SIZE};
+	}
+	assert(piece);
+	page = ((const u64 *)piece)[offset];
+	assert(page & PAGE_GIVEN);
+	if (level)
+		*level = PG_LEVEL_4K;
+	return (hpa_t){page & ~PAGE_GIVEN};
+}
+
 /* Number of entries of such an array. */
 u64 memslot_entries(const struct memslot *slot, int level);
 /* Largest level that may map @gfn at all: host memory, slot ends, tracking, dirty log. */

@@ -24,6 +24,7 @@ struct mmu_stats {
 	u64 pages[MMU_TREE_NR][3]; /* leaf SPTEs present: pages_4k, pages_2m, pages_1g */
 	u64 pf_fixed, pf_spurious, pf_emulate;
 	u64 nested_pf_fixed, nested_pf_reflected;
+	u64 nested_pf_walked; /* these of both took a walk of L1's tables from the root */
 	u64 tdp_pages;	      /* page-table pages of the TDP tree, roots left out */
 	u64 mmu_shadow_pages; /* shadow pages that count against the limit */
 	u64 mmu_shadow_zapped, mmu_cache_miss, mmu_recycled, mmu_pte_write, mmu_unsync;
@@ -110,6 +111,22 @@ struct mmu {
 	struct mmu_stats stats;
 	void *owner; /* the VM, for env's use only */
 };
+
+/* The slot that holds @gfn, or NULL. */
+static inline struct memslot *memslot_find(struct mmu *mmu, gfn_t gfn)
+{
+	struct memslot *slot = mmu->slots;
+
+	/* Mostly the first. One comparison: below the base the difference wraps. */
+	if (likely(gfn.v - slot->base.v < slot->npages))
+		return slot;
+	for (int n = mmu->nr_slots; n > 1; n--) {
+		slot++;
+		if (gfn.v - slot->base.v < slot->npages)
+			return slot;
+	}
+	return NULL;
+}
 
 /* 0 or -ENOMEM / -EINVAL. @mmu is zeroed memory. */
 int __must_check mmu_init(struct mmu *mmu, const struct mmu_config *cfg, void *owner);

@@ -185,24 +185,6 @@ bool pt_is_leaf(const struct pt_mode *mode, u64 entry, int level)
 	return level == 1 || (leaf_possible(mode, level) && (entry & mode->fmt->huge));
 }
 
-u32 pt_entry_access(const struct pt_mode *mode, u64 entry)
-{
-	const struct pt_format *fmt = mode->fmt;
-	u32 access = 0;
-
-	if (!(entry & fmt->present))
-		return 0;
-	if (!fmt->read || (entry & fmt->read))
-		access |= ACC_READ;
-	if (entry & fmt->write)
-		access |= ACC_WRITE;
-	if (!fmt->user || (entry & fmt->user))
-		access |= ACC_USER;
-	if (fmt->exec ? (entry & fmt->exec) != 0 : !(mode->nx && (entry & fmt->nx)))
-		access |= ACC_EXEC;
-	return access;
-}
-
 u32 pt_level_access(const struct pt_mode *mode, u64 entry, int level)
 {
 	if (is_pdpte(mode->fmt, level))
@@ -210,16 +192,18 @@ u32 pt_level_access(const struct pt_mode *mode, u64 entry, int level)
 	return pt_entry_access(mode, entry);
 }
 
-u32 pt_index(const struct pt_format *fmt, u64 addr, int level)
+struct pt_leaf_rules pt_leaf_rules(const struct pt_mode *mode)
 {
-	int n = level == fmt->levels ? fmt->root_bits : fmt->index_bits;
+	const struct pt_format *fmt = mode->fmt;
+	u64 need = fmt->user | (fmt->read ? fmt->read : fmt->present);
+	u64 nx = mode->nx ? fmt->nx : 0;
 
-	return (addr >> (PAGE_SHIFT + fmt->index_bits * (level - 1))) & (BIT(n) - 1);
-}
-
-u64 pt_level_size(const struct pt_format *fmt, int level)
-{
-	return BIT(PAGE_SHIFT + fmt->index_bits * (level - 1));
+	return (struct pt_leaf_rules){
+		.mask = need | pt_reserved_bits(mode, PG_LEVEL_4K, true),
+		.value = need,
+		.exec_mask = fmt->exec | nx,
+		.exec_value = fmt->exec,
+	};
 }
 
 u64 pt_entry_addr(const struct pt_mode *mode, u64 entry, int level, bool leaf)

@@ -80,7 +80,24 @@ bool pt_malformed(const struct pt_mode *mode, u64 entry, int level, bool leaf);
 /* True when a present @entry at @level maps memory and not a table. */
 bool pt_is_leaf(const struct pt_mode *mode, u64 entry, int level);
 /* ACC_* that @entry alone grants; not for PAE's PDPTEs, which have no such bits. */
-u32 pt_entry_access(const struct pt_mode *mode, u64 entry);
+static inline u32 pt_entry_access(const struct pt_mode *mode, u64 entry)
+{
+	const struct pt_format *fmt = mode->fmt;
+	u32 access = 0;
+
+	if (!(entry & fmt->present))
+		return 0;
+	if (!fmt->read || (entry & fmt->read))
+		access |= ACC_READ;
+	if (entry & fmt->write)
+		access |= ACC_WRITE;
+	if (!fmt->user || (entry & fmt->user))
+		access |= ACC_USER;
+	if (fmt->exec ? (entry & fmt->exec) != 0 : !(mode->nx && (entry & fmt->nx)))
+		access |= ACC_EXEC;
+	return access;
+}
+
 /* The same for an entry at @level: a PDPTE of PAE grants all. */
 u32 pt_level_access(const struct pt_mode *mode, u64 entry, int level);
 /* A fault of an instruction fetch says that it was one: where execution can be forbidden. */
@@ -88,9 +105,45 @@ static inline bool pt_fetch_shows(const struct pt_mode *mode)
 {
 	return mode->nx || mode->fmt->exec;
 }
+
 /* Index into the table at @level for @addr. */
-u32 pt_index(const struct pt_format *fmt, u64 addr, int level);
+static inline u32 pt_index(const struct pt_format *fmt, u64 addr, int level)
+{
+	int n = level == fmt->levels ? fmt->root_bits : fmt->index_bits;
+
+	return (addr >> (PAGE_SHIFT + fmt->index_bits * (level - 1))) & (BIT(n) - 1);
+}
+
 /* Bytes that one entry at @level covers (4M for level 2 of PT_FMT_32). */
-u64 pt_level_size(const struct pt_format *fmt, int level);
+static inline u64 pt_level_size(const struct pt_format *fmt, int level)
+{
+	return BIT(PAGE_SHIFT + fmt->index_bits * (level - 1));
+}
+
+/*
+ * The 4K leaves of a mode, for who looks at many: what a present one must have and must lack, or it
+ * is malformed, or not for user accesses, or not to be read; and when it may be executed.
+ */
+struct pt_leaf_rules {
+	u64 mask, value;
+	u64 exec_mask, exec_value;
+};
+struct pt_leaf_rules pt_leaf_rules(const struct pt_mode *mode);
+/* ACC_* that the leaf @entry grants; 0 where it is not as those rules want it. */
+static inline u32 pt_leaf_access(const struct pt_mode *mode, const struct pt_leaf_rules *rules,
+				 u64 entry)
+{
+	u32 access = ACC_READ | ACC_USER;
+
+	if ((entry & rules->mask) != rules->value ||
+	    (mode->fmt->read && pt_malformed(mode, entry, PG_LEVEL_4K, true)))
+		return 0;
+	if (entry & mode->fmt->write)
+		access |= ACC_WRITE;
+	if ((entry & rules->exec_mask) == rules->exec_value)
+		access |= ACC_EXEC;
+	return access;
+}
+
 /* The address a present entry holds: of the next table, or of the memory of a leaf. */
 u64 pt_entry_addr(const struct pt_mode *mode, u64 entry, int level, bool leaf);

@@ -398,18 +398,3 @@ int nested_fault_walk(struct mmu *mmu, struct nested_mmu *n, ngpa_t addr, u32 ac
 	*level = w.level;
 	return r;
 }
-
-int mmu_nested_fault(struct mmu *mmu, struct nested_mmu *n, ngpa_t addr, u64 error,
-		     struct nested_fault *out)
-{
-	u32 access = ACC_READ | ACC_USER;
-	int level = PG_LEVEL_4K, r;
-
-	access |= error & PFERR_W ? ACC_WRITE : 0;
-	access |= error & PFERR_I ? ACC_EXEC : 0;
-	r = nested_fault_fast(mmu, n, addr, access, out);
-	if (r == -EAGAIN)
-		r = nested_fault_walk(mmu, n, addr, access, out, &level);
-	env_trace(MMU_EV_nested_fault, addr.v, error, (u64)r, (u64)level);
-	return r;
-}

@@ -19,35 +19,49 @@
  */
 #define EVENTS_UNTOUCHED 8
 
-struct quick {
+/* An entry of a shadow page of level 1, and who wants it. */
+struct place {
 	struct mmu *mmu;
 	struct nested_mmu *n;
-	u64 addr;		/* L2-physical */
-	u32 need;		/* ACC_* that the access needs */
-	struct shadow_page *sp; /* of level 1 */
+	struct shadow_page *sp;
 	int index;
-	u64 old; /* the entry there */
+	u32 need; /* ACC_* that the access needs */
 };
 
-static int entry_index(const struct quick *q, int level)
+static int index_at(u64 addr, int shift)
 {
-	return q->addr >> LEVEL_SHIFT(level) & (TABLE_ENTRIES - 1);
+	return addr >> shift & (TABLE_ENTRIES - 1);
 }
 
-/* The table of level 1 on the way to the address, or NULL. */
-static u64 *last_table(const struct quick *q)
+/* The table of level 1 on the way to @addr, or NULL. */
+static u64 *last_table(const struct mmu *mmu, const struct shadow_page *root, u64 addr)
 {
-	const struct shadow_page *root = q->n->root;
+	const struct pt_format *fmt = mmu->cfg.fmt;
 	u64 *table = root->spt;
 
-	for (int level = root->role.level; level > PG_LEVEL_4K; level--) {
-		u64 spte = READ_ONCE(table[entry_index(q, level)]);
+	for (int shift = LEVEL_SHIFT(root->role.level); shift > PAGE_SHIFT; shift -= 9) {
+		u64 spte = READ_ONCE(table[index_at(addr, shift)]);
 
-		if (!spte_is_table(q->mmu, spte, level))
+		/* An entry of ours that leads to a table grants everything. */
+		if ((spte & (fmt->present | fmt->huge)) != fmt->present)
 			return NULL;
-		table = env_va(spte_hpa(q->mmu, spte));
+		table = env_va((hpa_t){spte & fmt->addr_mask});
 	}
 	return table;
+}
+
+/* The pages of the way that last_table() has found. As the general way does each time. */
+static __rare void touch_path(struct mmu *mmu, struct shadow_page *root, u64 addr)
+{
+	struct shadow_page *path[PT_MAX_LEVEL + 1], *sp = root;
+	int level = root->role.level;
+
+	path[level] = sp;
+	while (level > PG_LEVEL_4K) {
+		sp = spte_child(mmu, sp->spt[index_at(addr, LEVEL_SHIFT(level))]);
+		path[--level] = sp;
+	}
+	shadow_path_touch(mmu, path, PG_LEVEL_4K, root->role.level);
 }
 
 /* May a page of @slot be mapped with all that L1 grants? */
@@ -56,9 +70,9 @@ static bool slot_is_plain(const struct memslot *slot, gfn_t gfn)
 	return slot && !(slot->flags & MEMSLOT_READONLY) && !shadow_gfn_tracked(slot, gfn);
 }
 
-static void count_dirty_fault(struct quick *q, struct memslot *slot, gfn_t gfn)
+static void count_dirty_fault(struct mmu *mmu, struct memslot *slot, gfn_t gfn)
 {
-	mmu_stat_add(&q->mmu->stats.dirty_faults, 1);
+	mmu_stat_add(&mmu->stats.dirty_faults, 1);
 	dirty_log_mark(slot, gfn);
 }
 
@@ -67,163 +81,160 @@ static void count_dirty_fault(struct quick *q, struct memslot *slot, gfn_t gfn)
  * log, or because it was tracked. L1 has not flushed since it last changed its entry, or that would
  * have been compared: as good as a TLB that holds it, so the entry need not be read.
  */
-static bool regain_write(struct quick *q)
+static bool regain_write(const struct place *p, u64 old)
 {
-	const struct pt_format *fmt = q->mmu->cfg.fmt;
-	gfn_t gfn = shadow_page_gfn(q->sp, q->index);
+	const struct pt_format *fmt = p->mmu->cfg.fmt;
+	gfn_t gfn = shadow_page_gfn(p->sp, p->index);
 	struct memslot *slot;
 
-	if (!(q->need & ACC_WRITE) || (q->old & fmt->write) ||
-	    !(shadow_page_access(q->sp, q->index) & ACC_WRITE))
+	if (!(p->need & ACC_WRITE) || (old & fmt->write) ||
+	    !(shadow_page_access(p->sp, p->index) & ACC_WRITE))
 		return false;
-	slot = memslot_find(q->mmu, gfn);
+	slot = memslot_find(p->mmu, gfn);
 	if (!slot_is_plain(slot, gfn))
 		return false;
-	if (dirty_log_by_faults(q->mmu, slot))
-		count_dirty_fault(q, slot, gfn);
-	spte_grant(&q->sp->spt[q->index], q->old,
-		   (fmt->write | fmt->dirty) & ~dirty_log_withheld(q->mmu, slot, true));
-	mmu_stat_add(&q->mmu->stats.nested_pf_fixed, 1);
+	if (dirty_log_by_faults(p->mmu, slot))
+		count_dirty_fault(p->mmu, slot, gfn);
+	spte_grant(&p->sp->spt[p->index], old,
+		   (fmt->write | fmt->dirty) & ~dirty_log_withheld(p->mmu, slot, true));
+	mmu_stat_add(&p->mmu->stats.nested_pf_fixed, 1);
 	return true;
 }
 
 /* Sets A, and for a write D, in L1's @entry as the processor would. False: that cannot be done. */
-static bool set_ad(const struct quick *q, struct memslot *slot, u64 *l1_entry, u64 *entry)
+static bool set_ad(const struct place *p, struct memslot *slot, u64 *l1_entry, u64 *entry)
 {
-	const struct pt_format *fmt = q->n->mode.fmt;
+	const struct pt_format *fmt = p->n->mode.fmt;
 	u64 old = *entry;
 
-	if (!q->n->mode.ad)
+	if (!p->n->mode.ad)
 		return true;
-	*entry |= fmt->accessed | (q->need & ACC_WRITE ? fmt->dirty : 0);
-	return old == *entry || guest_set_ad_locked(slot, q->sp->gfn, l1_entry, old, *entry);
+	*entry |= fmt->accessed | (p->need & ACC_WRITE ? fmt->dirty : 0);
+	return old == *entry || guest_set_ad_locked(slot, p->sp->gfn, l1_entry, old, *entry);
 }
 
-/* The leaf is there, and may gain what L1 grants now. */
-static int upgrade(struct quick *q, struct memslot *slot, gfn_t gfn, u64 leaf, u32 grant)
+/* The leaf @old is there, and may become @leaf, if that is more. */
+static int upgrade(const struct place *p, struct memslot *slot, gfn_t gfn, u64 old, u64 leaf,
+		   u32 grant)
 {
-	const struct pt_format *fmt = q->mmu->cfg.fmt;
-	u64 lost = q->old & ~leaf & ~(fmt->accessed | fmt->dirty), gained = leaf & ~q->old;
+	const struct pt_format *fmt = p->mmu->cfg.fmt;
+	u64 lost = old & ~leaf & ~(fmt->accessed | fmt->dirty), gained = leaf & ~old;
 
-	if (!(q->need & ~ACC_USER & ~spte_access(q->mmu, q->old))) {
-		mmu_stat_add(&q->mmu->stats.pf_spurious, 1);
+	if (shadow_page_gfn(p->sp, p->index).v != gfn.v)
+		return NOT_PLAIN;
+	if (!(p->need & ~ACC_USER & ~spte_access(p->mmu, old))) {
+		mmu_stat_add(&p->mmu->stats.pf_spurious, 1);
 		return FAULT_FIXED;
 	}
 	if (lost || (gained & fmt->nx))
 		return NOT_PLAIN;
-	if ((leaf & fmt->write) && dirty_log_by_faults(q->mmu, slot))
-		count_dirty_fault(q, slot, gfn);
-	shadow_page_note(q->sp, q->index, gfn, grant);
-	spte_grant(&q->sp->spt[q->index], q->old, gained);
-	mmu_stat_add(&q->mmu->stats.nested_pf_fixed, 1);
+	if ((leaf & fmt->write) && dirty_log_by_faults(p->mmu, slot))
+		count_dirty_fault(p->mmu, slot, gfn);
+	shadow_page_note(p->sp, p->index, gfn, grant);
+	spte_grant(&p->sp->spt[p->index], old, gained);
+	mmu_stat_add(&p->mmu->stats.nested_pf_fixed, 1);
 	return FAULT_FIXED;
 }
 
 /* Nothing is there yet. */
-static int map(struct quick *q, struct memslot *slot, gfn_t gfn, u64 leaf, u32 grant)
+static int map(const struct place *p, struct memslot *slot, gfn_t gfn, u64 leaf, u32 grant)
 {
 	struct rmap_head *head = rmap_get(slot, gfn, PG_LEVEL_4K);
 
 	/* Lists have a limit. */
-	if (head->val && (!rmap_single(head) || !q->n->caches.nr_descs))
+	if (head->val && (!rmap_single(head) || !p->n->caches.nr_descs))
 		return NOT_PLAIN;
-	if ((leaf & q->mmu->cfg.fmt->write) && dirty_log_by_faults(q->mmu, slot))
+	if ((leaf & p->mmu->cfg.fmt->write) && dirty_log_by_faults(p->mmu, slot))
 		dirty_log_mark(slot, gfn);
-	shadow_page_note(q->sp, q->index, gfn, grant);
-	spte_map_nested(q->mmu, q->sp, q->index, leaf, head, &q->n->caches);
-	mmu_stat_add(&q->mmu->stats.nested_pf_fixed, 1);
+	shadow_page_note(p->sp, p->index, gfn, grant);
+	spte_map_nested(p->mmu, p->sp, p->index, leaf, head, &p->n->caches);
+	mmu_stat_add(&p->mmu->stats.nested_pf_fixed, 1);
 	return FAULT_FIXED;
 }
 
-static int reflect(const struct quick *q, struct nested_fault *out)
-{
-	const struct pt_mode *mode = &q->n->mode;
-
-	out->addr = q->addr;
-	out->error = PFERR_U | (q->need & ACC_WRITE ? PFERR_W : 0);
-	if ((q->need & ACC_EXEC) && (mode->nx || mode->fmt->exec))
-		out->error |= PFERR_I;
-	mmu_stat_add(&q->mmu->stats.nested_pf_reflected, 1);
-	return FAULT_REFLECT;
-}
-
 /* By L1's entry as it is now. */
-static int fill(struct quick *q, struct nested_fault *out)
+static int fill(const struct place *p, u64 old)
 {
-	const struct pt_mode *mode = &q->n->mode;
-	struct memslot *l1_slot = memslot_find(q->mmu, q->sp->gfn), *slot;
+	const struct pt_mode *mode = &p->n->mode;
+	struct memslot *slot = memslot_find(p->mmu, p->sp->gfn);
 	u64 *l1_entry, entry, leaf, withheld;
 	gfn_t gfn;
 	u32 grant;
 
-	if (q->sp->role.direct || mode->fmt->entry_size != sizeof(u64) || !l1_slot)
+	if (p->sp->role.direct || mode->fmt->entry_size != sizeof(u64) || !slot)
 		return NOT_PLAIN;
-	l1_entry = (u64 *)env_va(memslot_hpa(l1_slot, q->sp->gfn, NULL)) + q->index;
+	l1_entry = (u64 *)env_va(memslot_hpa(slot, p->sp->gfn, NULL)) + p->index;
 	entry = READ_ONCE(*l1_entry);
 	if (!(entry & mode->fmt->present))
-		return reflect(q, out);
-	grant = q->sp->role.access & pt_entry_access(mode, entry);
-	gfn.v = (entry & mode->fmt->addr_mask) >> PAGE_SHIFT;
-	slot = memslot_find(q->mmu, gfn);
-	if (pt_malformed(mode, entry, PG_LEVEL_4K, true) || (q->need & ~grant) ||
-	    !slot_is_plain(slot, gfn) || !set_ad(q, l1_slot, l1_entry, &entry))
+		return FAULT_REFLECT;
+	grant = p->sp->role.access & pt_leaf_access(mode, &p->n->leaf, entry);
+	if ((p->need & ~grant) || !set_ad(p, slot, l1_entry, &entry))
 		return NOT_PLAIN;
 	if (mode->ad && !(entry & mode->fmt->dirty))
 		grant &= ~ACC_WRITE;
 
-	withheld = dirty_log_withheld(q->mmu, slot, q->need & ACC_WRITE) & ~q->old;
-	leaf = spte_make_leaf(q->mmu, memslot_hpa(slot, gfn, NULL), PG_LEVEL_4K,
-			      withheld & q->mmu->cfg.fmt->write ? grant & ~ACC_WRITE : grant) &
-	       ~withheld;
-	if (!spte_present(q->mmu, q->old))
-		return map(q, slot, gfn, leaf, grant);
-	if (shadow_page_gfn(q->sp, q->index).v != gfn.v)
+	gfn.v = (entry & mode->fmt->addr_mask) >> PAGE_SHIFT;
+	slot = memslot_find(p->mmu, gfn);
+	if (!slot_is_plain(slot, gfn))
 		return NOT_PLAIN;
-	return upgrade(q, slot, gfn, leaf, grant);
+	withheld = dirty_log_withheld(p->mmu, slot, p->need & ACC_WRITE) & ~old;
+	leaf = spte_make_leaf(p->mmu, memslot_hpa(slot, gfn, NULL), PG_LEVEL_4K,
+			      withheld & p->mmu->cfg.fmt->write ? grant & ~ACC_WRITE : grant) &
+	       ~withheld;
+	if (unlikely(spte_present(p->mmu, old)))
+		return upgrade(p, slot, gfn, old, leaf, grant);
+	return map(p, slot, gfn, leaf, grant);
 }
 
-/* As the general way does each time. */
-static void touch_path(struct quick *q)
+/* mmu_lock (write). */
+static int fault_locked(struct mmu *mmu, struct nested_mmu *n, u64 addr, u32 need)
 {
-	struct shadow_page *path[PT_MAX_LEVEL + 1], *sp = q->n->root;
-	int top = sp->role.level;
+	struct place p = {.mmu = mmu, .n = n, .need = need};
+	u64 *table, old;
 
-	for (int level = top; level > PG_LEVEL_4K; level--) {
-		path[level] = sp;
-		sp = spte_child(q->mmu, sp->spt[entry_index(q, level)]);
-	}
-	path[PG_LEVEL_4K] = sp;
-	shadow_path_touch(q->mmu, path, PG_LEVEL_4K, top);
-}
-
-static int fault_locked(struct quick *q, struct nested_fault *out)
-{
-	u64 *table;
-
-	if (!q->n->root)
+	if (!n->root)
 		return NOT_PLAIN;
 	/* Nothing leads on from a root that has been zapped. */
-	table = last_table(q);
+	table = last_table(mmu, n->root, addr);
 	if (!table)
 		return NOT_PLAIN;
-	q->sp = sptep_to_sp(table);
-	q->index = entry_index(q, PG_LEVEL_4K);
-	q->old = READ_ONCE(table[q->index]);
-	if (unlikely(q->mmu->shadow_events - q->sp->touched > EVENTS_UNTOUCHED))
-		touch_path(q);
-	if (spte_present(q->mmu, q->old) && regain_write(q))
+	p.sp = sptep_to_sp(table);
+	p.index = index_at(addr, PAGE_SHIFT);
+	if (unlikely(mmu->shadow_events - p.sp->touched > EVENTS_UNTOUCHED))
+		touch_path(mmu, n->root, addr);
+	old = READ_ONCE(table[p.index]);
+	if (spte_present(mmu, old) && regain_write(&p, old))
 		return FAULT_FIXED;
-	return fill(q, out);
+	return fill(&p, old);
 }
 
-int nested_fault_fast(struct mmu *mmu, struct nested_mmu *n, ngpa_t addr, u32 access,
-		      struct nested_fault *out)
+static void reflect(struct mmu *mmu, const struct nested_mmu *n, u64 addr, u32 need,
+		    struct nested_fault *out)
 {
-	struct quick q = {.mmu = mmu, .n = n, .addr = addr.v, .need = access};
-	int r;
+	out->addr = addr;
+	out->error = PFERR_U | (need & ACC_WRITE ? PFERR_W : 0);
+	if ((need & ACC_EXEC) && pt_fetch_shows(&n->mode))
+		out->error |= PFERR_I;
+	mmu_stat_add(&mmu->stats.nested_pf_reflected, 1);
+}
 
+int mmu_nested_fault(struct mmu *mmu, struct nested_mmu *n, ngpa_t addr, u64 error,
+		     struct nested_fault *out)
+{
+	u32 need = ACC_READ | ACC_USER;
+	int level = PG_LEVEL_4K, r;
+
+	need |= error & PFERR_W ? ACC_WRITE : 0;
+	need |= error & PFERR_I ? ACC_EXEC : 0;
 	rwlock_write_lock(&mmu->lock);
-	r = fault_locked(&q, out);
+	r = fault_locked(mmu, n, addr.v, need);
 	rwlock_write_unlock(&mmu->lock);
+	if (unlikely(r == FAULT_REFLECT))
+		reflect(mmu, n, addr.v, need, out);
+	if (unlikely(r == NOT_PLAIN)) {
+		mmu_stat_add(&mmu->stats.nested_pf_walked, 1);
+		r = nested_fault_walk(mmu, n, addr, need, out, &level);
+	}
+	env_trace(MMU_EV_nested_fault, addr.v, error, (u64)r, (u64)level);
 	return r;
 }

@@ -107,12 +107,9 @@ void shadow_sync_page(struct mmu *mmu, struct shadow_page *sp, struct flush_batc
 bool __must_check shadow_sync_before_link(struct mmu *mmu, struct shadow_page *child,
 					  struct flush_batch *b);
 /*
- * mmu_nested_fault() for an access that needs @access. Where all is there but for one entry of a
- * last-level shadow page; else -EAGAIN. Or by a walk of L1's tables from their root; @level: of the
- * entry where that ended. No lock held, unlike the rest of this file.
+ * mmu_nested_fault() for an access that needs @access, by a walk of L1's tables from their root;
+ * @level: of the entry where that ended. No lock held, unlike the rest of this file.
  */
-int __must_check nested_fault_fast(struct mmu *mmu, struct nested_mmu *n, ngpa_t addr, u32 access,
-				   struct nested_fault *out);
 int __must_check nested_fault_walk(struct mmu *mmu, struct nested_mmu *n, ngpa_t addr, u32 access,
 				   struct nested_fault *out, int *level);
 /* Replaces @n's root if it has been zapped meanwhile. Takes a page out of @n's caches. */

@@ -65,6 +65,7 @@ static void root_get(struct mmu *mmu, struct nested_mmu *n, struct flush_batch *
 		(void)!shadow_make_room(mmu, 1, b);
 	n->root = shadow_page_get(mmu, gfn, root_role(mmu, n), &n->caches, &created, b);
 	n->root->root_count++;
+	n->leaf = pt_leaf_rules(&n->mode);
 	list_move_tail(&n->root->lru_link, &mmu->shadow_lru);
 }
 

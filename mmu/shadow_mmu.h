@@ -10,11 +10,12 @@
 
 /* One vCPU's view of the nested tree. Owned by the vCPU's task. */
 struct nested_mmu {
-	const struct mmu *mmu;	  /* whose tree it is, once a root is loaded */
-	bool deeper;		  /* L1's tables have a level more than the processor's */
-	struct pt_mode mode;	  /* how L1's tables are to be read */
-	gpa_t root_gpa;		  /* nCR3 or the EPT pointer's address */
-	struct shadow_page *root; /* NULL: none loaded; else root_count is held */
+	const struct mmu *mmu;	   /* whose tree it is, once a root is loaded */
+	bool deeper;		   /* L1's tables have a level more than the processor's */
+	struct pt_mode mode;	   /* how L1's tables are to be read */
+	struct pt_leaf_rules leaf; /* ...and their 4K leaves */
+	gpa_t root_gpa;		   /* nCR3 or the EPT pointer's address */
+	struct shadow_page *root;  /* NULL: none loaded; else root_count is held */
 	struct mmu_caches caches;
 };
 

@@ -20,25 +20,6 @@ u32 spte_access(const struct mmu *mmu, u64 spte)
 	return pt_entry_access(&mode, spte);
 }
 
-u64 spte_make_leaf(const struct mmu *mmu, hpa_t hpa, int level, u32 access)
-{
-	const struct pt_format *fmt = mmu->cfg.fmt;
-	/* NPT accesses are user accesses (APM 2 15.25.5), so U is always granted. */
-	u64 spte = hpa.v | fmt->accessed | fmt->leaf_type | fmt->user;
-
-	if (fmt->read)
-		spte |= access & ACC_READ ? fmt->read : 0;
-	else
-		spte |= fmt->present;
-	if (access & ACC_WRITE)
-		spte |= fmt->write | fmt->dirty;
-	if (access & ACC_EXEC)
-		spte |= fmt->exec;
-	else
-		spte |= fmt->nx;
-	return level > PG_LEVEL_4K ? spte | fmt->huge : spte;
-}
-
 u64 spte_make_table(const struct mmu *mmu, const void *table)
 {
 	const struct pt_format *fmt = mmu->cfg.fmt;
@@ -370,7 +351,10 @@ void spte_map_nested(struct mmu *mmu, struct shadow_page *sp, int index, u64 lea
 	env_pte_cmpxchg(sptep, *sptep, leaf);
 	sp->present++;
 	mmu_stat_add(&mmu->stats.pages[MMU_TREE_NESTED][0], 1);
-	rmap_add(mmu, head, sptep, caches);
+	if (likely(!head->val))
+		rmap_add_first(head, sptep);
+	else
+		rmap_add(mmu, head, sptep, caches);
 }
 
 void spte_init(const struct spte_pos *pos, u64 new, struct mmu_caches *caches)

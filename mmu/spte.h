@@ -66,7 +66,25 @@ static inline hpa_t spte_hpa(const struct mmu *mmu, u64 spte)
 u32 spte_access(const struct mmu *mmu, u64 spte); /* ACC_* */
 
 /* A leaf that grants @access, with A set; D is set when it grants writing. */
-u64 spte_make_leaf(const struct mmu *mmu, hpa_t hpa, int level, u32 access);
+static inline u64 spte_make_leaf(const struct mmu *mmu, hpa_t hpa, int level, u32 access)
+{
+	const struct pt_format *fmt = mmu->cfg.fmt;
+	/* NPT accesses are user accesses (APM 2 15.25.5), so U is always granted. */
+	u64 spte = hpa.v | fmt->accessed | fmt->leaf_type | fmt->user;
+
+	if (fmt->read)
+		spte |= access & ACC_READ ? fmt->read : 0;
+	else
+		spte |= fmt->present;
+	if (access & ACC_WRITE)
+		spte |= fmt->write | fmt->dirty;
+	if (access & ACC_EXEC)
+		spte |= fmt->exec;
+	else
+		spte |= fmt->nx;
+	return level > PG_LEVEL_4K ? spte | fmt->huge : spte;
+}
+
 /* An entry that leads to the table page @table and grants everything, with A set. */
 u64 spte_make_table(const struct mmu *mmu, const void *table);
 /* The @index-th of the 512 leaves that together map exactly what the huge leaf @huge maps. */

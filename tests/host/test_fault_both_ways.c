@@ -76,7 +76,7 @@ static u64 entry_of(const struct kind *k, int part, int i)
 		flags = 0;
 		break;
 	case 6: /* EPT: an odd memory type, or not to be read; NPT: caching, which we do not mind */
-		flags ^= i & 128 ? fmt->read : BIT(4);
+		flags ^= i & 128 ? fmt->read : BIT(3);
 		break;
 	}
 	flags |= i & 8 ? fmt->write : 0;
@@ -224,15 +224,16 @@ static struct result fault(const struct kind *k, int part, int i)
 
 	assert_non_null(sp);
 	count(&res, -1, sp);
-	res.r = -EAGAIN;
 	if (part == SHORT) {
-		res.r = nested_fault_fast(&v.mmu, &v.n, (ngpa_t){addr_of(part, i)},
-					  ACC_READ | ACC_USER | access, &out);
+		u64 walked = v.mmu.stats.nested_pf_walked;
+
+		res.r = mmu_nested_fault(&v.mmu, &v.n, (ngpa_t){addr_of(part, i)},
+					 PFERR_U | k->error, &out);
 		asked++;
-		taken += res.r != -EAGAIN;
-	}
-	if (res.r == -EAGAIN)
+		taken += v.mmu.stats.nested_pf_walked == walked;
+	} else {
 		res.r = by_walk(part, i, access, &out);
+	}
 	count(&res, 1, sp);
 	res.error = out.error;
 	res.addr = out.addr ? out.addr - part_addr[part] : 0;

@@ -37,10 +37,12 @@ static int teardown(void **state)
 
 static void fast(u64 addr)
 {
+	u64 walked = v.mmu.stats.nested_pf_walked;
 	struct nested_fault out;
 
-	assert_int_equal(nested_fault_fast(&v.mmu, &v.n, (ngpa_t){addr}, ACC_READ | ACC_USER, &out),
+	assert_int_equal(mmu_nested_fault(&v.mmu, &v.n, (ngpa_t){addr}, PFERR_U, &out),
 			 FAULT_FIXED);
+	assert_int_equal(v.mmu.stats.nested_pf_walked, walked);
 }
 
 static bool there(void)

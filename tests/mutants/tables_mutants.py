@@ -85,14 +85,14 @@ MUTANTS = [
            AD),
 
     # A page that is not the guest's.
-    mutant("piece-off-by-a-page", "mmu/memslot.c", "(piece & ~PIECE_LEVEL) + offset * PAGE_SIZE",
+    mutant("piece-off-by-a-page", "mmu/memslot.h", "(piece & ~PIECE_LEVEL) + offset * PAGE_SIZE",
            "(piece & ~PIECE_LEVEL) + (offset + 1) * PAGE_SIZE", SLOTS),
-    mutant("piece-in-4k-off-by-a-page", "mmu/memslot.c", "page = ((const u64 *)piece)[offset];",
+    mutant("piece-in-4k-off-by-a-page", "mmu/memslot.h", "page = ((const u64 *)piece)[offset];",
            "page = ((const u64 *)piece)[offset] + PAGE_SIZE;", SLOTS),
     mutant("piece-of-1g-repeats-its-first-2m", "mmu/memslot.c",
            "(hpa.v + i * LEVEL_SIZE(PG_LEVEL_2M)) | (u64)level",
            "(hpa.v + i * 0) | (u64)level", SLOTS),
-    mutant("slot-one-page-longer", "mmu/memslot.c", "if (gfn.v - slot->base.v < slot->npages)",
+    mutant("slot-one-page-longer", "mmu/mmu.h", "if (gfn.v - slot->base.v < slot->npages)",
            "if (gfn.v - slot->base.v <= slot->npages)", SLOTS),
     mutant("leaf-beyond-the-slots-start", "mmu/memslot.c", "disallow[0]++;", ";", SLOTS),
     mutant("leaf-beyond-the-slots-end", "mmu/memslot.c",
