@@ -2,15 +2,17 @@
 /* Faults in the tables that map L1's and L2's memory: who is to mend them, and out of memory. */
 #include "kernel/exits.h"
 #include "kernel/log.h"
+#include "kernel/reclaim.h"
 #include "kernel/vendor.h"
 #include "kernel/vm.h"
-#include "mmu/split.h"
 
 /*
  * So often may one instruction of the guest run into this before the VM ends: it needs more tables
  * at once than there is memory for. A string instruction may need many, one after the other.
  */
 #define RECLAIM_LIMIT 1000
+/* Twice as many each time. */
+#define RECLAIM_PAGES 8ull
 /* So often may it run into a table that is shadowed anew each time. */
 #define STUCK_LIMIT 1000
 
@@ -22,14 +24,11 @@ static const char *access_name(u64 error)
 }
 
 /*
- * Gives page-table pages back: first what is kept for splitting, then every shadow page, as they
- * are made again on demand.
+ * Memory for page tables is out: some are given back, more each time that it was not enough for the
+ * guest's next instruction, and the guest tries again.
  */
-static void reclaim(struct vcpu *vcpu)
+static void out_of_memory(struct vcpu *vcpu)
 {
-	struct mmu *mmu = &vcpu->vm->mmu;
-	struct flush_batch batch = FLUSH_BATCH_INIT;
-
 	if (vcpu->reclaim_rip != vcpu->rip)
 		vcpu->reclaims = 0;
 	vcpu->reclaim_rip = vcpu->rip;
@@ -38,16 +37,7 @@ static void reclaim(struct vcpu *vcpu)
 		       "no memory is left for its page tables: give it less (mem=)");
 		return;
 	}
-	if (mutex_trylock(&mmu->slots_lock)) {
-		split_caches_release(mmu);
-		mutex_unlock(&mmu->slots_lock);
-	}
-	if (vcpu->reclaims == 1)
-		return;
-	rwlock_write_lock(&mmu->lock);
-	shadow_zap_all(mmu, &batch);
-	flush_pay(mmu, &batch);
-	rwlock_write_unlock(&mmu->lock);
+	(void)reclaim_now(RECLAIM_PAGES << MIN(vcpu->reclaims, 16u));
 }
 
 /*
@@ -94,7 +84,7 @@ static __rare void not_fixed(struct vcpu *vcpu, const struct vm_exit *exit, gpa_
 		write_table(vcpu, exit, gpa);
 		break;
 	case -ENOMEM:
-		reclaim(vcpu);
+		out_of_memory(vcpu);
 		break;
 	default:
 		access_outside(vcpu, exit);

@@ -213,7 +213,7 @@ static int run_l1(void)
 	if (!bootinfo.module_count)
 		return fail("no guest: the boot loader passed no module; say 'module2 "
 			    "/boot/l1.elf' in grub.cfg");
-	if (nx_recovery_start())
+	if (nx_recovery_start() || reclaim_start())
 		return fail("out of memory for L0's own tasks");
 	if (vm_create("L1", params.mem, &vm, why, sizeof(why)))
 		return fail("L1 cannot be created: %s", why);

@@ -5,6 +5,7 @@
 #include "kernel/log.h"
 #include "kernel/page_alloc.h"
 #include "kernel/params.h"
+#include "kernel/reclaim.h"
 #include "kernel/task.h"
 #include "kernel/trace.h"
 #include "lib/printf.h"
@@ -29,6 +30,11 @@ static bool env_take(u64 bytes)
 	return false;
 }
 
+u64 mmu_env_bytes(void)
+{
+	return __atomic_load_n(&env_bytes, __ATOMIC_RELAXED);
+}
+
 static void env_give(u64 bytes)
 {
 	__atomic_sub_fetch(&env_bytes, bytes, __ATOMIC_RELAXED);
@@ -38,12 +44,14 @@ void *env_page_alloc_raw(void)
 {
 	hpa_t hpa;
 
-	if (!env_take(PAGE_SIZE))
-		return NULL;
-	if (!mem_alloc(1, &hpa))
-		return hpa_to_ptr(hpa);
-	env_give(PAGE_SIZE);
-	return NULL;
+	bool taken = env_take(PAGE_SIZE);
+
+	if (taken && mem_alloc(1, &hpa)) {
+		env_give(PAGE_SIZE);
+		taken = false;
+	}
+	reclaim_look();
+	return taken ? hpa_to_ptr(hpa) : NULL;
 }
 
 void *env_page_alloc(void)

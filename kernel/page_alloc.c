@@ -111,6 +111,11 @@ void mem_stats(struct mem_stats *s)
 	spin_unlock(&pool.lock);
 }
 
+u64 mem_free_bytes(void)
+{
+	return READ_ONCE(pool.buddy.free_frames) << PAGE_SHIFT;
+}
+
 /* --- boot --- */
 
 /* Below this, not even L0's own structures and one small guest have a place. */

@@ -47,6 +47,8 @@ struct mem_stats {
 };
 
 void mem_stats(struct mem_stats *s);
+/* The same as mem_stats' free, as it was a moment ago: takes no lock. */
+u64 mem_free_bytes(void);
 
 static inline void *hpa_to_ptr(hpa_t hpa)
 {

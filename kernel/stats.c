@@ -34,6 +34,7 @@ static const struct stat_name {
 	STAT(mmu_shadow_zapped),
 	STAT(mmu_cache_miss),
 	STAT(mmu_recycled),
+	STAT(mmu_reclaimed),
 	STAT(mmu_pte_write),
 	STAT(mmu_unsync),
 	STAT(mmu_synced),

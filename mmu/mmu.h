@@ -28,6 +28,7 @@ struct mmu_stats {
 	u64 tdp_pages;	      /* page-table pages of the TDP tree, roots left out */
 	u64 mmu_shadow_pages; /* shadow pages that count against the limit */
 	u64 mmu_shadow_zapped, mmu_cache_miss, mmu_recycled, mmu_pte_write, mmu_unsync;
+	u64 mmu_reclaimed; /* page-table pages given back under memory pressure */
 	u64 mmu_synced, mmu_sync_dropped;
 	u64 mmu_flooded; /* tables that lost their shadow as they were written again and again */
 	u64 rmap_descs;	 /* descriptors in use, parent links included */

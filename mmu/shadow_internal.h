@@ -75,6 +75,11 @@ void shadow_page_free(struct mmu *mmu, struct shadow_page *sp, struct flush_batc
  */
 void shadow_path_touch(struct mmu *mmu, struct shadow_page *const *path, int bottom, int top);
 /*
+ * The page that is to go first, not used for longest, or NULL: all are roots in use. @looked: grows
+ * by how many were in the way. Owes a flush for accessed bits that it has cleared.
+ */
+struct shadow_page *shadow_coldest(struct mmu *mmu, u64 *looked, struct flush_batch *b);
+/*
  * The same, and makes room for what the path lacks below @bottom: not out of the path, whose other
  * pages would be missing then.
  */

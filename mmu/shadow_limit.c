@@ -63,8 +63,7 @@ static bool page_used(struct mmu *mmu, struct shadow_page *sp, struct flush_batc
 	return used;
 }
 
-/* NULL when there is none. @looked: how many pages were in the way, besides. */
-static struct shadow_page *coldest_page(struct mmu *mmu, u64 *looked, struct flush_batch *b)
+struct shadow_page *shadow_coldest(struct mmu *mmu, u64 *looked, struct flush_batch *b)
 {
 	for (int looks = 0; looks < LOOKS_MAX && !list_empty(&mmu->shadow_lru); looks++) {
 		struct shadow_page *sp =
@@ -87,7 +86,7 @@ int shadow_make_room(struct mmu *mmu, u64 needed, struct flush_batch *b)
 	if (shadow_pages_available(mmu) >= needed)
 		return 0;
 	while (shadow_pages_available(mmu) < needed) {
-		struct shadow_page *sp = coldest_page(mmu, &looked, b);
+		struct shadow_page *sp = shadow_coldest(mmu, &looked, b);
 
 		if (!sp) {
 			r = -ENOSPC;

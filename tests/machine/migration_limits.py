@@ -29,6 +29,14 @@ TESTS = [
              "split.nested.2m": at_most(511)}, warns=[REFUSED]),
 ]
 
+# --- memory pressure: what is cold is given back before anybody has to wait ---
+
+TESTS += [
+    arrives("pressure", "l0_mem=4700K", "",
+            {"source.stats.mmu_reclaimed": at_least(20), "split.enomem": 0, "split.tdp.1g": 1,
+             "split.tdp.2m": at_least(500), "split.nested.2m": at_least(500)}),
+]
+
 # --- time and bandwidth ---
 
 WRITER = "np=2m writes=100"  # a whole working set of 4 MiB again and again

@@ -4,6 +4,7 @@
 HASH = "test_shadow_hash test_shadow_page"
 LIMIT = "test_shadow_limit test_shadow_page"
 NX = "test_nx_shadow test_shadow_mmu test_recover test_tdp_split"
+RECLAIM = "test_reclaim"
 STEPS = "test_shadow_steps test_shadow_page test_dirty_bits_limit test_mmu_random"
 
 MUTANTS = [
@@ -94,4 +95,22 @@ MUTANTS = [
            "if (left > n && false)", STEPS),
     mutant("steps-count-of-unsync-forgotten", "mmu/shadow_track.c", "mmu->nr_unsync--;", ";",
            STEPS),
+
+    # Memory pressure.
+    mutant("reclaim-takes-nothing-from-the-caches", "mmu/reclaim.c",
+           "split_caches_release(mmu);", "", RECLAIM),
+    mutant("reclaim-leaves-zapped-pages-full", "mmu/reclaim.c", "shadow_zap_wait(mmu, &b);", "",
+           RECLAIM),
+    mutant("reclaim-owes-for-ever", "mmu/reclaim.c", "flush_pay(mmu, &b); pages", "pages", RECLAIM),
+    mutant("reclaim-keeps-the-lock", "mmu/reclaim.c", "shadow_rest(mmu, &b); } shadow_zap_wait",
+           "} shadow_zap_wait", RECLAIM),
+    mutant("reclaim-takes-all", "mmu/reclaim.c",
+           "while (mmu->stats.mmu_shadow_zapped - before < pages)", "while (true)", RECLAIM),
+    mutant("reclaim-waits-for-slots-lock", "mmu/reclaim.c",
+           "if (!mutex_trylock(&mmu->slots_lock)) return 0;", "mutex_lock(&mmu->slots_lock);",
+           RECLAIM),
+    mutant("reclaim-uncounted", "mmu/reclaim.c",
+           "mmu_stat_add(&mmu->stats.mmu_reclaimed, (s64)(caches + shadow));", "", RECLAIM),
+    mutant("reclaim-of-roots-in-use", "mmu/shadow_limit.c",
+           "bool busy = sp->root_count || sp->spared;", "bool busy = sp->spared;", RECLAIM),
 ]
