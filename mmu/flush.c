@@ -7,11 +7,8 @@
 
 void flush_defer_free(struct flush_batch *b, void *page, u32 tree_mask)
 {
-	/*
-	 * A processor may still walk @page. What it finds in the first entry is the address of
-	 * a page: no low bit set, so not present in any format.
-	 */
-	WRITE_ONCE(*(void **)page, b->free_pages);
+	/* A processor may still walk @page, and is to find in it what was there. */
+	env_page_set_private(env_hpa(page), b->free_pages);
 	b->free_pages = page;
 	flush_owe(b, tree_mask);
 }
@@ -37,7 +34,7 @@ void flush_pay(struct mmu *mmu, struct flush_batch *b)
 	while (b->free_pages) {
 		void *page = b->free_pages;
 
-		b->free_pages = *(void **)page;
+		b->free_pages = env_page_private(env_hpa(page));
 		env_page_free(page);
 	}
 	b->owed = 0;

@@ -14,7 +14,7 @@ struct mmu;
 
 struct flush_batch {
 	u32 owed;	  /* BIT(MMU_TREE_*) */
-	void *free_pages; /* page-table pages, linked through their first word */
+	void *free_pages; /* page-table pages, linked through their private words */
 };
 
 #define FLUSH_BATCH_INIT ((struct flush_batch){0})

@@ -8,10 +8,12 @@
 #include <string.h>
 
 #include "kernel/exits.h"
+#include "kernel/reclaim.h"
 #include "kernel/trace.h"
 #include "kernel/vendor.h"
 #include "lib/x86.h"
 #include "mmu/audit.h"
+#include "mmu/reclaim.h"
 #include "tests/host/env.h"
 
 #define PAGES (4 * 512)
@@ -20,6 +22,11 @@
 #define DATA  (0x10 * PAGE_SIZE)
 
 struct emulate_vm ev;
+
+u64 reclaim_now(u64 pages)
+{
+	return mmu_reclaim(&ev.vm.mmu, pages);
+}
 static struct memslot *slot;
 
 void vm_end(struct vm *vm, int status, const char *fmt, ...)

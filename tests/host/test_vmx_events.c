@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* objects: vmx/run.o vmx/intr.o vmx/vpid.o vmx/skip.o vmx/fetch.o vmx/fields.o mmu/flush.o */
-// objects: lib/lock.o tests/host/fake_vmx.o tests/host/vmx_guest.o
+// objects: tests/host/no_pages.o lib/lock.o tests/host/fake_vmx.o tests/host/vmx_guest.o
 /* The way of events into the guest, and out of a delivery that was cut short. */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-/* objects: vmx/vpid.o vmx/fields.o mmu/flush.o lib/lock.o tests/host/fake_vmx.o */
+/* objects: vmx/vpid.o vmx/fields.o mmu/flush.o tests/host/no_pages.o lib/lock.o
+ * tests/host/fake_vmx.o */
 /*
  * No entry into a guest with stale translations: no emulator can show that, so here are TLBs that
  * keep everything under its VPID and EPT pointer until they are told to flush, on two CPUs, for the
@@ -23,21 +24,6 @@
 
 struct vmx_host vmx_host;
 struct vmx_cpu vmx_cpus[MAX_CPUS];
-
-void env_flush(struct mmu *mmu, u32 trees)
-{
-	(void)mmu, (void)trees;
-}
-
-void env_page_free(void *page)
-{
-	(void)page;
-}
-
-void env_trace(enum mmu_event ev, u64 a, u64 b, u64 c, u64 d)
-{
-	(void)ev, (void)a, (void)b, (void)c, (void)d;
-}
 
 void assert_failed(const char *expr, const char *file, int line)
 {

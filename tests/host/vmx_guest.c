@@ -71,21 +71,6 @@ void vmx_insn_failed(const char *insn, u64 operand)
 	abort();
 }
 
-void env_flush(struct mmu *mmu, u32 trees)
-{
-	(void)mmu, (void)trees;
-}
-
-void env_page_free(void *page)
-{
-	(void)page;
-}
-
-void env_trace(enum mmu_event ev, u64 a, u64 b, u64 c, u64 d)
-{
-	(void)ev, (void)a, (void)b, (void)c, (void)d;
-}
-
 void assert_failed(const char *expr, const char *file, int line)
 {
 	fail_msg("%s:%d: %s", file, line, expr);
