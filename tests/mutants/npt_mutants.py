@@ -5,6 +5,8 @@ PAGING = "test_svm_paging"
 WALK = "test_pt_walk"
 FORMATS = "test_shadow_formats"
 
+ORACLE = "test_shadow_oracle"
+
 MUTANTS = [
     mutant("mode-without-pse", "svm/paging.c", ".pse = s->cr4 & CR4_PSE,", ".pse = true,", PAGING),
     mutant("mode-without-nxe", "svm/paging.c", ".nx = s->efer & EFER_NXE && s->cr4 & CR4_PAE,",
@@ -69,4 +71,19 @@ MUTANTS += [
            "else if (!vcpu)", MODES, kind="machine"),
     mutant("la57-never-offered", "svm/cpuid.c", "allowed |= CR4_LA57;", "(void)f;",
            "npt-modes", kind="machine"),
+
+    # What only every combination shows.
+    mutant("oracle-upper-rights-forgotten", "mmu/shadow_fault_fast.c",
+           "grant = p->sp->role.access & pt_leaf_access(", "grant = pt_leaf_access(", ORACLE),
+    mutant("oracle-write-before-d", "mmu/shadow_fault_fast.c",
+           "if (mode->ad && !(entry & mode->fmt->dirty)) grant &= ~ACC_WRITE;", "", ORACLE),
+    mutant("oracle-execute-only-read", "mmu/spte.h",
+           "spte |= access & ACC_READ ? fmt->read : 0;", "spte |= fmt->read;", ORACLE),
+    mutant("oracle-no-execute-forgotten", "mmu/spte.h", "else spte |= fmt->nx;", "", ORACLE),
+    mutant("oracle-ept-types-allowed", "mmu/pt_format.c",
+           "return leaf && (type == 2 || type == 3 || type == 7);",
+           "return leaf && (type == 2 || type == 3);", ORACLE),
+    mutant("oracle-a-not-set-above", "mmu/pt_walk.c",
+           "for (int level = fmt->levels; level >= w->level; level--) { u64 old",
+           "for (int level = w->level; level >= w->level; level--) { u64 old", ORACLE),
 ]
