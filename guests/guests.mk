@@ -31,7 +31,8 @@ GUEST32_LDFLAGS := -m elf_i386 $(GUEST_LINK)
 # What every L1 kernel links, and the kernels. L2's image is a part of l1.elf.
 GUEST_COMMON  := boot isr svm_enter cpu guest options npt paging svm
 GUEST_LIB     := printf string
-GUEST_L1      := l1 l1_checks l1_events l1_exits l1_faults l1_hypercalls l1_layout platform \
+GUEST_VMX     := vmx vmx_insn vmx_enter
+GUEST_L1      := virt svm_virt $(GUEST_VMX) vmx_virt l1 l1_checks l1_events l1_exits l1_faults l1_hypercalls l1_layout platform \
 		 history l2_blob
 GUEST_L2      := l2_start isr l2 l2_checks l2_workload cpu history
 GUEST_PLAIN   := boot isr cpu guest options platform history plain plain_checks plain_events
@@ -99,7 +100,7 @@ $(O)/guests/l1-la57.elf64: $(call guest_objs,boot57 $(filter-out boot,$(GUEST_CO
 			   guests/guest.ld
 	$(Q)$(LD) $(GUEST_LDFLAGS) -T guests/guest.ld -o $@ $(filter %.o,$^)
 
-$(O)/guests/l1-32.elf: $(call guest32_objs,$(GUEST32_COMMON) $(GUEST_L1)) guests/guest.ld
+$(O)/guests/l1-32.elf: $(call guest32_objs,$(GUEST32_COMMON) $(filter-out $(GUEST_VMX) vmx_virt,$(GUEST_L1))) guests/guest.ld
 	$(Q)$(LD) $(GUEST32_LDFLAGS) -T guests/guest.ld -o $@ $(filter %.o,$^)
 
 $(O)/guests/modes.elf: $(call guest32_objs,$(GUEST32_COMMON) $(GUEST_MODES)) guests/guest.ld

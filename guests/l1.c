@@ -13,17 +13,11 @@ extern const char l2_image[], l2_image_end[];
 
 const char *const guest_options[] = {"np",     "l2mem", "lazy",	  "evict",  "wmem",   "pattern",
 				     "writes", "rate",	"hlt",	  "passes", "inject", "after",
-				     "seed",   "npt",	"shadow", NULL};
+				     "seed",   "npt",	"shadow", "ad",	    NULL};
 
 static const char *const np_names[] = {"mixed", "4k", "2m", "1g", "aliased", "aliased-split", NULL};
 
 #define MIGRATIONS_EVERY 8 /* exits between two looks at the number of migrations */
-
-static bool only_vmx(void)
-{
-	return cpuid(CPUID_FEATURES, 0).ecx & CPUID_1_ECX_VMX &&
-	       !(cpuid(CPUID_EXT1, 0).ecx & CPUID_EXT1_ECX_SVM);
-}
 
 /*
  * One to one, 2M pages, so that the processor sets A and D bits in L2's memory. A 32-bit L2 has PAE
@@ -59,23 +53,6 @@ static u64 l2_load(const struct l2_params *params)
 	return l2_page_tables();
 }
 
-/*
- * The same tables, but where the processor looks for L2's own: they lead from all that L2 can
- * address to L1's memory at once. Its format must be the one that L2 runs with.
- */
-static void shadow_paging(void)
-{
-	struct vmcb *v = l1.vcpu.vmcb;
-
-	if (l1.npt.fmt->entry_size != 8)
-		die("shadow=on takes npt=pae: that is how L2 runs");
-	v->control.nested_ctl = v->control.ncr3 = 0;
-	v->save.cr3 = (u64)l1.npt.root;
-	if (l1.npt.fmt->levels == 5)
-		v->save.cr4 |= CR4_LA57;
-	vmcb_intercept_set(&v->control, INTERCEPT_EXCP_BASE + EXC_PF);
-}
-
 static void read_options(struct l2_params *p)
 {
 	static const char *const off_on[] = {"off", "on", NULL};
@@ -87,6 +64,7 @@ static void read_options(struct l2_params *p)
 	p->writes = (u32)option_u64("writes", 30);
 	if (p->writes > 100)
 		die("writes= is a percentage");
+	p->vmx = l1.virt->vmx;
 	p->rate = option_u64("rate", 0);
 	p->seed = option_u64("seed", 42);
 	l1.layout.np = option_choice("np", np_names);
@@ -102,28 +80,42 @@ static void read_options(struct l2_params *p)
 	l1.after = option_u64("after", 4);
 }
 
+static u32 create_vcpu(const struct l2_params *params)
+{
+	static const char *const on_off[] = {"on", "off", NULL};
+	struct virt_config config = {
+		.cr3 = l2_load(params),
+		.rip = L2_IMAGE,
+		.rsp = L2_STACK_TOP,
+		.npt = &l1.npt,
+		.shadow = l1.shadow,
+		.no_ad = option_choice("ad", on_off),
+		.halts = params->hlt == L2_HLT_L0,
+		.emulated = !platform_has_test_device(),
+	};
+	u32 tags = l1.virt->create(&config);
+
+	l1.virt->port_exits(L2_PORT_SCRATCH, false);
+	l1.virt->msr_exits(L2_MSR_PRESENT, true, true);
+	l1.virt->msr_exits(L2_MSR_ABSENT, true, true);
+	return tags;
+}
+
 static void l1_setup(void)
 {
 	struct l2_params params;
-	u64 cr3;
+	u32 tags;
 
 	memset(&params, 0, sizeof(params));
 	read_options(&params);
 	layout_build(&l1.layout, &l1.npt, &params, option_u64("wmem", (u64)16 << 20));
-	cr3 = l2_load(&params);
-	svm_vcpu_init(&l1.vcpu, (u64)l1.npt.root, cr3, L2_IMAGE, L2_STACK_TOP);
-	svm_iopm_set(&l1.vcpu, L2_PORT_SCRATCH, false);
-	svm_msrpm_set(&l1.vcpu, L2_MSR_PRESENT, true, true);
-	svm_msrpm_set(&l1.vcpu, L2_MSR_ABSENT, true, true);
-	if (params.hlt == L2_HLT_L0)
-		vmcb_intercept_clear(&l1.vcpu.vmcb->control, INTERCEPT_HLT);
-	if (l1.shadow)
-		shadow_paging();
+	tags = create_vcpu(&params);
 	checks_init();
-	console_print("L1: hypervisor on AMD SVM, %s paging %s, %lu MiB for L2, %u nested "
-		      "tables (%s), %u ASIDs\n",
-		      l1.shadow ? "shadow" : "nested", np_names[l1.layout.np],
-		      l1.layout.l2mem >> 20, l1.npt.tables, l1.npt.fmt->name, l1.vcpu.asids);
+	console_print("L1: hypervisor on %s, %s paging %s, %lu MiB for L2, %u nested tables (%s), "
+		      "%u %s\n",
+		      l1.virt->name, l1.shadow ? "shadow" : "nested", np_names[l1.layout.np],
+		      l1.layout.l2mem >> 20, l1.npt.tables, l1.npt.fmt->name, tags,
+		      l1.virt->tags_name);
 }
 
 static void look_for_migration(void)
@@ -143,19 +135,19 @@ static void run_once(void)
 {
 	/*
 	 * A timer that came after the look at it would wait for L2's next exit, and an L2 in HLT
-	 * has none: from here on an interrupt is an INTR exit. svm_enter() lets it in again.
+	 * has none: from here on an interrupt is an exit. virt_ops.enter() lets it in again.
 	 */
 	interrupts_off();
 	events_prepare();
 	checks_before_entry();
-	svm_vcpu_enter(&l1.vcpu);
+	l1.virt->enter(&l1.regs, &l1.exit);
 	l1.exits++;
 	events_after_exit();
 	checks_after_exit();
 	exits_handle();
 	if (l1.evict_every && l1.exits % l1.evict_every == 0) {
 		layout_evict(&l1.layout, &l1.npt, history_mix(l1.exits));
-		svm_vcpu_flush(&l1.vcpu);
+		l1.virt->flush();
 	}
 	if (l1.exits % MIGRATIONS_EVERY == 0)
 		look_for_migration();
@@ -182,9 +174,10 @@ int guest_main(void)
 	paging_init();
 	platform_init();
 	platform_phase(PHASE_L1);
-	if (only_vmx())
-		die("this processor has VMX: L1 runs on AMD SVM, the VMX side is not there yet");
-	missing = svm_enable();
+	l1.virt = virt_choose();
+	if (!l1.virt)
+		die("this processor has neither SVM nor VMX");
+	missing = l1.virt->enable();
 	if (missing)
 		die("%s", missing);
 	l1_setup();

@@ -6,7 +6,7 @@
 #include "guests/history.h"
 #include "guests/l2_abi.h"
 #include "guests/npt.h"
-#include "guests/svm.h"
+#include "guests/virt.h"
 
 /* The np= option: how L2's memory is mapped. */
 enum l1_np { NP_MIXED, NP_4K, NP_2M, NP_1G, NP_ALIASED, NP_ALIASED_SPLIT };
@@ -30,14 +30,15 @@ struct l1_events {
 	u64 every; /* exits between injections */
 	u64 next;
 	u64 events, virqs, timers, exceptions; /* sent so far, one counter per kind */
-	u64 virq_vector;   /* of the virtual interrupt that is pending, 0: none */
-	bool virq_entered; /* one was pending at the last entry */
-	u64 reinjected;	   /* deliveries that an exit had cut short */
+	u64 virq_vector;		       /* of the last one raised */
+	u64 reinjected;			       /* deliveries that an exit had cut short */
 	u64 timers_asked;
 };
 
 struct l1 {
-	struct svm_vcpu vcpu;
+	const struct virt_ops *virt;
+	struct virt_regs regs; /* of L2 */
+	struct virt_exit exit; /* its last */
 	struct npt npt;
 	struct l1_layout layout;
 	struct l1_events events;
@@ -71,8 +72,8 @@ void layout_build(struct l1_layout *l, struct npt *npt, struct l2_params *params
 /* The L1 address of L2's @l2, which must be mapped. */
 void *layout_pointer(u64 l2);
 
-/* Handles a #NPF; NULL, or what is wrong with it. */
-const char *layout_fault(struct l1_layout *l, struct npt *npt, u64 l2, u64 error);
+/* Handles a nested page fault; NULL, or what is wrong with it. */
+const char *layout_fault(struct l1_layout *l, struct npt *npt, u64 l2, bool write);
 
 /* Takes a page away from L2, or write access to one; the caller flushes. */
 void layout_evict(struct l1_layout *l, struct npt *npt, u64 random);
@@ -83,16 +84,16 @@ void events_prepare(void);
 /* After each exit: an event whose delivery was cut short goes in again. */
 void events_after_exit(void);
 
-/* The VINTR exit that events_prepare() asked for: L2 can take an interrupt now. */
+/* The exit that events_prepare() asked for: L2 can take an interrupt now. */
 void events_window(void);
 
 /* An exception as the answer to L2's instruction. */
 void events_exception(u8 vector, bool has_error);
 
 /* Compares L2's counts with what was sent. */
-void events_compare(const struct svm_regs *r);
+void events_compare(const struct virt_regs *r);
 
-/* Handles the exit that the VMCB shows. */
+/* Handles the last exit. */
 void exits_handle(void);
 void hypercall_handle(void);
 

@@ -1,23 +1,18 @@
 // SPDX-License-Identifier: MIT
 /*
- * What L1 itself must find unchanged across VMRUN and across a migration: registers of the host
- * state, the VMCB fields that only L1 writes, and pages with a history of their own.
+ * What L1 itself must find unchanged across an entry and across a migration: registers of the host
+ * state, the VMCB or VMCS fields that only L1 writes, and pages with a history of their own.
  */
 #include "guests/fpu.h"
 #include "guests/l1.h"
 #include "lib/string.h"
 
-#define HISTORY_PAGES	  64
-#define HISTORY_DENSE	  32 /* of them side by side; the others each in a 2M range of their own */
-#define HISTORY_SPREAD	  ((u64)128 << 20)	  /* where the first half of those is */
-#define L1_OWN_HUGE	  (2 * SIZE_1G - SIZE_2M) /* ... and the second half: L2 leaves it alone */
-#define MSRS_EVERY	  16			  /* exits between two looks at the MSRs */
-#define COMPLETE_EVERY	  4096
-#define CONTROL_HEAD	  offsetof(struct vmcb_control, vintr)
-#define CONTROL_NESTED	  offsetof(struct vmcb_control, nested_ctl)
-#define CONTROL_EVENT_INJ offsetof(struct vmcb_control, event_inj)
-#define CONTROL_NCR3	  offsetof(struct vmcb_control, ncr3)
-#define CONTROL_CLEAN	  offsetof(struct vmcb_control, clean)
+#define HISTORY_PAGES  64
+#define HISTORY_DENSE  32 /* of them side by side; the others each in a 2M range of their own */
+#define HISTORY_SPREAD ((u64)128 << 20)	       /* where the first half of those is */
+#define L1_OWN_HUGE    (2 * SIZE_1G - SIZE_2M) /* ... and the second half: L2 leaves it alone */
+#define MSRS_EVERY     16		       /* exits between two looks at the MSRs */
+#define COMPLETE_EVERY 4096
 
 static const u32 own_msrs[] = {
 	MSR_FS_BASE, MSR_GS_BASE, MSR_KERNEL_GS_BASE, MSR_STAR,		MSR_LSTAR,
@@ -30,7 +25,6 @@ static u64 pass;     /* complete passes over the pages */
 static u64 position; /* the page of pass + 1 that comes next */
 
 static u64 fpu_pattern;
-static struct vmcb_control before; /* what the last entry was made with */
 static u64 before_cr[3];
 static struct table_register before_gdtr, before_idtr;
 
@@ -74,7 +68,7 @@ u64 checks_pages(void)
 
 void checks_before_entry(void)
 {
-	before = l1.vcpu.vmcb->control;
+	l1.virt->remember();
 	before_cr[0] = read_cr0();
 	before_cr[1] = read_cr3();
 	before_cr[2] = read_cr4();
@@ -82,21 +76,14 @@ void checks_before_entry(void)
 	before_idtr = read_idtr();
 }
 
-static bool same(size_t from, size_t to)
-{
-	return !memcmp((char *)&before + from, (char *)&l1.vcpu.vmcb->control + from, to - from);
-}
-
-/* The processor writes nothing in these ranges of the control area, APM 2 Appendix B. */
 static void check_control(void)
 {
-	/* svm_vcpu_enter() itself takes back the request to flush. */
-	before.tlb_control = TLB_CONTROL_NONE;
-	if (!same(0, CONTROL_HEAD) || !same(CONTROL_NESTED, CONTROL_EVENT_INJ) ||
-	    !same(CONTROL_NCR3, CONTROL_CLEAN))
-		die("VMRUN changed a VMCB field that only software writes");
-	if (l1.vcpu.regs.host_damaged)
-		die("VMRUN came back with another RAX or RFLAGS");
+	const char *changed = l1.virt->changed();
+
+	if (changed)
+		die("%s", changed);
+	if (l1.regs.host_damaged)
+		die("an exit came back with other registers or flags");
 }
 
 static void check_registers(void)
@@ -104,11 +91,9 @@ static void check_registers(void)
 	struct table_register gdtr = read_gdtr(), idtr = read_idtr();
 
 	if (read_cr0() != before_cr[0] || read_cr3() != before_cr[1] || read_cr4() != before_cr[2])
-		die("VMRUN came back with other control registers");
+		die("an exit came back with other control registers");
 	if (memcmp(&gdtr, &before_gdtr, sizeof(gdtr)) || memcmp(&idtr, &before_idtr, sizeof(idtr)))
-		die("VMRUN came back with another GDTR or IDTR");
-	if (!(rdmsr(MSR_EFER) & EFER_SVME))
-		die("VMRUN came back with EFER.SVME clear");
+		die("an exit came back with another GDTR or IDTR");
 }
 
 static void check_msrs(void)

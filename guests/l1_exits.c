@@ -2,39 +2,27 @@
 /* L2's exits, one handler each; an exit that nobody expects ends it all with one line. */
 #include "guests/l1.h"
 
-static struct vmcb_save *save(void)
+static void skip(void)
 {
-	return &l1.vcpu.vmcb->save;
-}
-
-static struct vmcb_control *control(void)
-{
-	return &l1.vcpu.vmcb->control;
-}
-
-/* The lengths are known: L1 does not depend on next_rip, which not every processor has. */
-static void skip(u64 length)
-{
-	save()->rip += length;
-	control()->int_state &= ~SVM_INTERRUPT_SHADOW;
+	l1.virt->skip(l1.exit.length);
 }
 
 static void handle_cpuid(void)
 {
-	u32 leaf = (u32)save()->rax;
+	u32 leaf = (u32)l1.regs.rax;
 	struct cpuid c = {CPUID_HYPERVISOR, 0x61656c43, 0x4c206576, 0x31}; /* "Cleave L1" */
 
 	if (leaf != CPUID_HYPERVISOR)
-		c = cpuid(leaf, (u32)l1.vcpu.regs.rcx);
+		c = cpuid(leaf, (u32)l1.regs.rcx);
 	if (leaf == CPUID_FEATURES)
-		c.ecx |= (u32)CPUID_1_ECX_HYPERVISOR;
+		c.ecx = (c.ecx | (u32)CPUID_1_ECX_HYPERVISOR) & ~(u32)CPUID_1_ECX_VMX;
 	if (leaf == CPUID_EXT1)
 		c.ecx &= ~(u32)CPUID_EXT1_ECX_SVM;
-	save()->rax = c.eax;
-	l1.vcpu.regs.rbx = c.ebx;
-	l1.vcpu.regs.rcx = c.ecx;
-	l1.vcpu.regs.rdx = c.edx;
-	skip(2);
+	l1.regs.rax = c.eax;
+	l1.regs.rbx = c.ebx;
+	l1.regs.rcx = c.ecx;
+	l1.regs.rdx = c.edx;
+	skip();
 }
 
 /* L2's console: whole lines, so that they do not mix with L1's own. */
@@ -52,29 +40,24 @@ static void uart_output(char c)
 	n = 0;
 }
 
-static void handle_ioio(void)
+static void handle_io(void)
 {
-	u64 info = control()->exit_info_1;
-	u16 port = (u16)(info >> SVM_IOIO_PORT_SHIFT);
+	u16 port = l1.exit.io.port;
 
-	if (info & (SVM_IOIO_IN | SVM_IOIO_STR) || !(info & SVM_IOIO_SIZE8))
-		die("L2 used port 0x%x in an unexpected way (0x%lx)", port, info);
+	if (!l1.exit.io.plain_out)
+		die("L2 used port 0x%x in an unexpected way (0x%lx)", port, l1.exit.info_1);
 	if (port == PORT_UART)
-		uart_output((char)save()->rax);
+		uart_output((char)l1.regs.rax);
 	else if (port != L2_PORT_PROGRESS)
 		die("L2 used port 0x%x, which is not one of its own", port);
-	/* Both forms of OUT: the processor says where the next instruction is. */
-	if (control()->exit_info_2 - save()->rip - 1 > 1)
-		die("IOIO: the next rIP 0x%lx is not just after 0x%lx", control()->exit_info_2,
-		    save()->rip);
-	skip(control()->exit_info_2 - save()->rip);
+	skip();
 }
 
 static void handle_msr(void)
 {
-	u32 msr = (u32)l1.vcpu.regs.rcx;
+	u32 msr = (u32)l1.regs.rcx;
 
-	if (control()->exit_info_1 & SVM_MSR_EXIT_WRITE)
+	if (l1.exit.msr_write)
 		die("L2 wrote MSR 0x%x", msr);
 	if (msr == L2_MSR_ABSENT) {
 		events_exception(EXC_GP, true);
@@ -82,32 +65,25 @@ static void handle_msr(void)
 	}
 	if (msr != L2_MSR_PRESENT)
 		die("L2 read MSR 0x%x, which L1 does not intercept", msr);
-	save()->rax = (u32)L2_MSR_PRESENT_VALUE;
-	l1.vcpu.regs.rdx = L2_MSR_PRESENT_VALUE >> 32;
-	skip(2);
+	l1.regs.rax = (u32)L2_MSR_PRESENT_VALUE;
+	l1.regs.rdx = L2_MSR_PRESENT_VALUE >> 32;
+	skip();
 }
 
-/* #NPF; or #PF where L1 shadows, which lacks what makes a nested access one. */
-static void handle_fault(bool shadow)
+static void handle_fault(void)
 {
-	u64 l2 = control()->exit_info_2;
-	u64 error = control()->exit_info_1;
-	const char *wrong;
+	const struct virt_exit *e = &l1.exit;
+	const char *wrong = layout_fault(&l1.layout, &l1.npt, e->fault.address, e->fault.write);
 
-	if (shadow && error & (NPF_US | NPF_FINAL | NPF_PT))
-		die("#PF of L2 with error code 0x%lx: it is all supervisor's", error);
-	if (shadow)
-		error |= NPF_US | NPF_FINAL;
-	wrong = layout_fault(&l1.layout, &l1.npt, l2, error);
 	if (wrong)
-		die("fault at 0x%lx, error code 0x%lx, L2's rip 0x%lx: %s", l2, error, save()->rip,
-		    wrong);
+		die("fault at 0x%lx, with 0x%lx and 0x%lx, L2's rip 0x%lx: %s", e->fault.address,
+		    e->info_1, e->info_2, e->rip, wrong);
 }
 
 /* Until the timer that L2 waits for has come: L1 has nothing else to do. */
 static void handle_hlt(void)
 {
-	skip(1);
+	skip();
 	interrupts_off();
 	while (platform_timer_interrupts() < l1.events.timers_asked) {
 		interrupts_on_and_halt();
@@ -118,40 +94,40 @@ static void handle_hlt(void)
 
 void exits_handle(void)
 {
-	u64 code = control()->exit_code;
+	const struct virt_exit *e = &l1.exit;
 
-	switch (code) {
-	case SVM_EXIT_CPUID:
+	switch (e->kind) {
+	case VIRT_CPUID:
 		handle_cpuid();
 		return;
-	case SVM_EXIT_VMMCALL:
-		skip(3);
+	case VIRT_HYPERCALL:
+		skip();
 		hypercall_handle();
 		return;
-	case SVM_EXIT_IOIO:
-		handle_ioio();
+	case VIRT_IO:
+		handle_io();
 		return;
-	case SVM_EXIT_MSR:
+	case VIRT_MSR:
 		handle_msr();
 		return;
-	case SVM_EXIT_VMRUN:
+	case VIRT_FORBIDDEN:
 		events_exception(EXC_UD, false);
 		return;
-	case SVM_EXIT_HLT:
+	case VIRT_HLT:
 		handle_hlt();
 		return;
-	case SVM_EXIT_NPF:
-		handle_fault(false);
+	case VIRT_NESTED_FAULT:
+	case VIRT_PAGE_FAULT:
+		handle_fault();
 		return;
-	case SVM_EXIT_EXCP_BASE + EXC_PF:
-		handle_fault(true);
-		return;
-	case SVM_EXIT_VINTR:
+	case VIRT_WINDOW:
 		events_window();
 		return;
-	case SVM_EXIT_INTR: /* L1's own handler has taken it by now */
+	case VIRT_NOTHING:
 		return;
+	case VIRT_UNEXPECTED:
+		break;
 	}
-	die("unexpected exit 0x%lx (info 0x%lx 0x%lx) at L2's rip 0x%lx", code,
-	    control()->exit_info_1, control()->exit_info_2, save()->rip);
+	die("unexpected exit 0x%lx (info 0x%lx 0x%lx) at L2's rip 0x%lx", e->code, e->info_1,
+	    e->info_2, e->rip);
 }

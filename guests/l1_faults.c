@@ -21,24 +21,6 @@ static bool wanted(const struct l1_layout *l, u64 l2, u64 *l1_at, int *level)
 	       (l->gigabyte && at >= L2_HUGE_BASE && at < L2_HUGE_BASE + SIZE_1G);
 }
 
-/* Whether @error may come from an access that the leaf @e (0: absent) refuses. */
-static const char *check_error(u64 e, u64 error)
-{
-	if (error & (NPF_RSV | NPF_ID | NPF_SS))
-		return "the error code has bits of another fault";
-	if (!(error & NPF_US))
-		return "the error code lacks US: nested accesses are user accesses";
-	if (!!(error & NPF_FINAL) == !!(error & NPF_PT))
-		return "the error code must have one of bits 32 and 33";
-	if (!e && error & NPF_P)
-		return "the error code has P for an absent page";
-	if (e && !(error & NPF_P))
-		return "the error code lacks P for a present page";
-	if (e && !(error & NPF_RW))
-		return "the error code lacks RW: the page may be read";
-	return NULL;
-}
-
 /* The entry allows it already: right only just after it was changed, never twice in a row. */
 static const char *spurious(struct l1_layout *l, u64 l2)
 {
@@ -49,7 +31,7 @@ static const char *spurious(struct l1_layout *l, u64 l2)
 	return NULL;
 }
 
-const char *layout_fault(struct l1_layout *l, struct npt *npt, u64 l2, u64 error)
+const char *layout_fault(struct l1_layout *l, struct npt *npt, u64 l2, bool write)
 {
 	u64 at, leaf;
 	int level, found;
@@ -58,9 +40,9 @@ const char *layout_fault(struct l1_layout *l, struct npt *npt, u64 l2, u64 error
 	if (!wanted(l, l2, &at, &level))
 		return "nothing should be there";
 	leaf = npt_lookup(npt, l2, &found);
-	if (leaf & PTE_W || (leaf && !(error & NPF_RW)))
+	if (leaf & PTE_W || (leaf && !write))
 		return spurious(l, l2);
-	wrong = check_error(leaf, error);
+	wrong = l1.virt->fault_wrong(leaf);
 	if (wrong)
 		return wrong;
 	if (leaf)

@@ -13,7 +13,7 @@ static void timer(u64 us)
 	platform_timer((u32)us);
 }
 
-static u64 pass_done(const struct svm_regs *r)
+static u64 pass_done(const struct virt_regs *r)
 {
 	u64 todo = 0;
 
@@ -31,7 +31,7 @@ static u64 pass_done(const struct svm_regs *r)
 	return todo;
 }
 
-static void verified(const struct svm_regs *r)
+static void verified(const struct virt_regs *r)
 {
 	if (r->rcx != l1.passes)
 		die("L2 verified pass %lu, it had done %lu", r->rcx, l1.passes);
@@ -43,8 +43,8 @@ static void verified(const struct svm_regs *r)
 
 void hypercall_handle(void)
 {
-	const struct svm_regs *r = &l1.vcpu.regs;
-	u64 *rax = &l1.vcpu.vmcb->save.rax;
+	const struct virt_regs *r = &l1.regs;
+	u64 *rax = &l1.regs.rax;
 	u64 number = *rax;
 
 	*rax = 0;

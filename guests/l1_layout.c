@@ -65,7 +65,7 @@ static u64 alias2_flags(u64 n)
 static void alias2_set(struct npt *npt, u64 l2, u64 at, int level, u64 flags)
 {
 	npt_write(npt, l2 + 2 * L2_ALIAS_OFFSET, level,
-		  flags ? at | flags | (level > 1 ? PTE_PS : 0) : 0);
+		  flags ? npt_leaf(npt, at, level, flags) : 0);
 }
 
 static void build_alias2(struct l1_layout *l, struct npt *npt)
@@ -158,7 +158,7 @@ static void build_segments(struct l1_layout *l, struct l2_params *p, u64 wmem)
 
 void layout_build(struct l1_layout *l, struct npt *npt, struct l2_params *params, u64 wmem)
 {
-	npt_init(npt);
+	npt_init_format(npt, l1.virt->format(l1.shadow));
 	check_pages(l, npt);
 	check_size(l);
 	l->backing = pages_alloc((u32)l->lazy + 1);

@@ -14,11 +14,16 @@ static inline u64 l2_hypercall(u64 number, u64 b, u64 c, u64 d, u64 si)
 {
 	unsigned long result = (unsigned long)number;
 
-	asm volatile("vmmcall"
+	asm volatile("testl $1, %5\n\t"
+		     "jnz 1f\n\t"
+		     "vmmcall\n\t"
+		     "jmp 2f\n"
+		     "1:\tvmcall\n"
+		     "2:"
 		     : "+a"(result)
 		     : "b"((unsigned long)b), "c"((unsigned long)c), "d"((unsigned long)d),
-		       "S"((unsigned long)si)
-		     : "memory");
+		       "S"((unsigned long)si), "m"(l2_params->vmx)
+		     : "memory", "cc");
 	return result;
 }
 

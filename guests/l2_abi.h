@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What L1 and its L2 agree on: where things are in L2's memory, the parameters that L1 leaves
- * there, the hypercalls (VMMCALL: RAX the number, RBX RCX RDX RSI the arguments, RAX the result).
+ * there, the hypercalls (VMMCALL or VMCALL: RAX the number, RBX RCX RDX RSI the arguments, RAX the
+ * result).
  */
 #pragma once
 
@@ -28,8 +29,8 @@
 #define L2_LAZY_BASE	((u64)3 << 30) /* pages that L1 maps when they are touched */
 #define L2_ALIAS_OFFSET ((u64)L2_ALIAS_GB << 30) /* alias n of an address is n * this above it */
 
-#define L2_VECTOR_EVENT 0x50 /* injected by EVENTINJ */
-#define L2_VECTOR_VIRQ	0x51 /* injected by V_IRQ */
+#define L2_VECTOR_EVENT 0x50 /* injected with the entry */
+#define L2_VECTOR_VIRQ	0x51 /* raised, for when L2 can take it */
 #define L2_VECTOR_TIMER 0x52 /* answers HC_TIMER, by either */
 
 /* One piece of the working set: @pages pages, @stride bytes apart. */
@@ -54,6 +55,9 @@ struct l2_params {
 	u32 pattern;
 	u32 hlt;
 	u32 segments;
+	u32 vmx; /* VMCALL and VMXOFF in place of VMMCALL and VMRUN. l2_start.S knows where this is
+		  */
+	u32 reserved;
 	struct l2_segment segment[L2_SEGMENTS];
 };
 

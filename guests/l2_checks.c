@@ -37,8 +37,8 @@ static void check_cpuid(void)
 	c = cpuid(CPUID_FEATURES, 0);
 	if (!(c.ecx & CPUID_1_ECX_HYPERVISOR))
 		die("CPUID 1 does not show a hypervisor");
-	if (cpuid(CPUID_EXT1, 0).ecx & CPUID_EXT1_ECX_SVM)
-		die("CPUID shows SVM, which L1 hides");
+	if (c.ecx & CPUID_1_ECX_VMX || cpuid(CPUID_EXT1, 0).ecx & CPUID_EXT1_ECX_SVM)
+		die("CPUID shows VMX or SVM, which L1 hides");
 }
 
 static void check_registers(void)
@@ -46,7 +46,7 @@ static void check_registers(void)
 	u64 bad = l2_check_registers(history_mix(cycle), HC_NOP);
 
 	if (bad)
-		die("registers changed across VMMCALL (0x%lx)", bad);
+		die("registers changed across a hypercall (0x%lx)", bad);
 }
 
 static void check_msr_intercepted(void)
@@ -69,8 +69,13 @@ static void check_injected_gp(void)
 
 static void check_injected_ud(void)
 {
-	if (TRY("vmrun %0", ::"a"(0ul) : "memory") != EXC_UD)
-		die("VMRUN in L2: vector %d", (int)cpu_exception.vector);
+	u32 vector = l2_params->vmx ? TRY("vmxoff", ::
+						  : "memory")
+				    : TRY("vmrun %0", ::"a"(0ul)
+					  : "memory");
+
+	if (vector != EXC_UD)
+		die("VMRUN or VMXOFF in L2: vector %d", (int)vector);
 	exceptions++;
 }
 

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* L2's entry, in 64-bit mode with L1's page tables and stack, and checks that C cannot do. */
+	.set L2_PARAMS_VMX, 0x8028	/* &l2_params->vmx, l2_abi.h */
+
 	.section .text.start, "ax"
 	.globl l2_start
 l2_start:
@@ -47,9 +49,13 @@ l2_check_registers:
 	lea 13(%rdi), %r13
 	lea 14(%rdi), %r14
 	lea 15(%rdi), %r15
-	stc
+	testl $1, L2_PARAMS_VMX
+	stc				/* ZF stays */
+	jnz 1f
 	vmmcall
-	sbb $-1, %rax			/* RAX: the hypercall's result 0; carry survives */
+	jmp 2f
+1:	vmcall
+2:	sbb $-1, %rax			/* RAX: the hypercall's result 0; carry survives */
 	sub %rdi, %rbx
 	sub %rdi, %rcx
 	sub %rdi, %rdx

@@ -3,6 +3,8 @@
 	.set PARAMS, 0x8000		/* L2_PARAMS */
 	.set INTERRUPT_STACK, 8		/* in struct l2_params */
 
+	.set L2_PARAMS_VMX, 0x8028	/* &l2_params->vmx, l2_abi.h */
+
 	.section .text.start, "ax"
 	.globl l2_start
 l2_start:
@@ -38,9 +40,13 @@ l2_check_registers:
 	lea 3(%edi), %edx
 	lea 4(%edi), %esi
 	lea 6(%edi), %ebp
-	stc
+	testl $1, L2_PARAMS_VMX
+	stc				/* ZF stays */
+	jnz 1f
 	vmmcall
-	sbb $-1, %eax			/* EAX: the hypercall's result 0; carry survives */
+	jmp 2f
+1:	vmcall
+2:	sbb $-1, %eax			/* EAX: the hypercall's result 0; carry survives */
 	sub %edi, %ebx
 	sub %edi, %ecx
 	sub %edi, %edx

@@ -4,12 +4,13 @@
 #include "guests/guest.h"
 #include "guests/paging.h"
 
-const struct npt_format npt_formats[NPT_MODES] = {
-	[NPT_32] = {"32", 2, 4, 10, 1, false, NPT_RW},
-	[NPT_PSE] = {"pse", 2, 4, 10, 2, false, NPT_RW},
-	[NPT_PAE] = {"pae", 3, 8, 9, 2, true, PTE_P},
-	[NPT_LONG4] = {"4-level", 4, 8, 9, 3, true, NPT_RW},
-	[NPT_LONG5] = {"5-level", 5, 8, 9, 3, true, NPT_RW},
+const struct npt_format npt_formats[NPT_FORMATS] = {
+	[NPT_32] = {"32", 2, 4, 10, 1, false, NPT_RW, 0},
+	[NPT_PSE] = {"pse", 2, 4, 10, 2, false, NPT_RW, 0},
+	[NPT_PAE] = {"pae", 3, 8, 9, 2, true, PTE_P, 0},
+	[NPT_LONG4] = {"4-level", 4, 8, 9, 3, true, NPT_RW, 0},
+	[NPT_LONG5] = {"5-level", 5, 8, 9, 3, true, NPT_RW, 0},
+	[NPT_EPT] = {"EPT", 4, 8, 9, 3, false, NPT_RW, EPT_TYPE_WB},
 };
 
 void npt_init_format(struct npt *npt, const struct npt_format *fmt)
@@ -88,7 +89,7 @@ void npt_map(struct npt *npt, u64 l2, u64 l1, u64 size, int level, u64 flags)
 	u64 leaf = npt_size(npt, level);
 
 	for (u64 i = 0; i < size; i += leaf)
-		npt_write(npt, l2 + i, level, (l1 + i) | flags | (level > 1 ? PTE_PS : 0));
+		npt_write(npt, l2 + i, level, npt_leaf(npt, l1 + i, level, flags));
 }
 
 u64 npt_lookup(const struct npt *npt, u64 l2, int *level)

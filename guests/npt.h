@@ -1,18 +1,28 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Nested page tables in L1's own memory (APM 2 15.25), in each format that L1's own paging may
- * have: a row of data per format, and one way to read, write and build them.
+ * have, and EPT (SDM 3C 28.2): a row of data per format, and one way to read, write and build them.
  */
 #pragma once
 
 #include "lib/types.h"
 #include "lib/x86.h"
 
-/* Every access of a guest to nested tables is a user access. */
-#define NPT_RW (PTE_P | PTE_W | PTE_U)
-#define NPT_RO (PTE_P | PTE_U)
+/* Every access of a guest to nested tables is a user access. EPT has R, W and X in these bits. */
+#define NPT_RW	    (PTE_P | PTE_W | PTE_U)
+#define NPT_RO	    (PTE_P | PTE_U)
+#define EPT_TYPE_WB (6ull << 3)
 
-enum npt_mode { NPT_32, NPT_PSE, NPT_PAE, NPT_LONG4, NPT_LONG5, NPT_MODES };
+enum npt_mode {
+	NPT_32,
+	NPT_PSE,
+	NPT_PAE,
+	NPT_LONG4,
+	NPT_LONG5,
+	NPT_MODES,
+	NPT_EPT = NPT_MODES,
+	NPT_FORMATS
+};
 
 struct npt_format {
 	const char *name;
@@ -22,9 +32,10 @@ struct npt_format {
 	u8 leaf_level; /* of the largest leaf */
 	bool nx;
 	u64 root_flags; /* of the top level's entries: PAE's have neither W nor U */
+	u64 leaf_flags; /* of each leaf: EPT's memory type */
 };
 
-extern const struct npt_format npt_formats[NPT_MODES];
+extern const struct npt_format npt_formats[NPT_FORMATS];
 
 struct npt {
 	const struct npt_format *fmt;
@@ -48,6 +59,12 @@ static inline u64 npt_size(const struct npt *npt, int level)
  */
 u64 npt_read(struct npt *npt, u64 l2, int level);
 void npt_write(struct npt *npt, u64 l2, int level, u64 entry);
+
+/* A leaf of @level that maps @l1 with @flags. */
+static inline u64 npt_leaf(const struct npt *npt, u64 l1, int level, u64 flags)
+{
+	return l1 | flags | npt->fmt->leaf_flags | (level > 1 ? PTE_PS : 0);
+}
 
 /* Where that entry is. npt_entry(): in tables of 8-byte entries. */
 void *npt_at(struct npt *npt, u64 l2, int level);

@@ -4,7 +4,7 @@
 #include "guests/guest.h"
 #include "lib/string.h"
 
-void svm_enter(struct svm_regs *regs, u64 vmcb, u64 host_vmcb);
+void svm_enter(struct virt_regs *regs, u64 vmcb, u64 host_vmcb);
 
 const char *svm_enable(void)
 {

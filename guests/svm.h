@@ -2,19 +2,11 @@
 /* SVM as a guest hypervisor uses it: switching it on, a vCPU, the way in and out. */
 #pragma once
 
-#include "guests/cpu.h"
+#include "guests/virt.h"
 #include "lib/vmcb.h"
 
-/* What SVM does not switch itself. RAX and RSP are in the VMCB. Offsets are known to svm_enter.S.
- */
-struct svm_regs {
-	u64 rbx, rcx, rdx, rsi, rdi, rbp;
-	u64 r8, r9, r10, r11, r12, r13, r14, r15;
-	u64 host_damaged; /* set if an exit came back with a wrong RAX or wrong flags */
-};
-
 struct svm_vcpu {
-	struct svm_regs regs;
+	struct virt_regs regs; /* RAX and RSP are in the VMCB */
 	struct vmcb *vmcb;
 	struct vmcb *host; /* VMSAVE area for L1's own FS, GS, TR, LDTR and MSRs */
 	u8 *iopm;

@@ -17,7 +17,7 @@
 	.set DAMAGED, 112
 
 	.section .text
-	/* void svm_enter(struct svm_regs *regs, u64 vmcb, u64 host_vmcb) */
+	/* void svm_enter(struct virt_regs *regs, u64 vmcb, u64 host_vmcb) */
 	.globl svm_enter
 svm_enter:
 	push %rbx

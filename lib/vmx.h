@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Intel VMX's numbers: capability MSRs, controls, exit reasons, instruction errors, the bits of the
- * VMCS's fields (SDM 3C 23 to 29, 3D A to C). The fields themselves are in vmx/fields.def.
+ * VMCS's fields (SDM 3C 23 to 29, 3D A to C). The fields themselves are in lib/vmcs_fields.def.
  */
 #pragma once
 
@@ -46,8 +46,10 @@
 #define VMX_EPT_INVEPT_SINGLE BIT(25)
 #define VMX_EPT_INVEPT_ALL    BIT(26)
 #define VMX_VPID_INVVPID      BIT(32)
+#define VMX_VPID_ADDRESS      BIT(40)
 #define VMX_VPID_SINGLE	      BIT(41)
 #define VMX_VPID_ALL	      BIT(42)
+#define VMX_VPID_KEEP_GLOBAL  BIT(43)
 
 /* Pin-based controls, SDM 3C 24.6.1. */
 #define VMX_PIN_INTR	    BIT(0)
@@ -282,10 +284,12 @@ enum vmx_exit_reason { VMX_EXIT_REASONS(VMX_EXIT_ENUM) VMX_EXIT_NR = 65 };
 #define VMX_AR_RESERVED	 (GENMASK(11, 8) | GENMASK(31, 17))
 
 /* Descriptors' kinds of INVEPT and INVVPID (SDM 3C 30.3). */
-#define VMX_INVEPT_SINGLE  1
-#define VMX_INVEPT_ALL	   2
-#define VMX_INVVPID_SINGLE 1
-#define VMX_INVVPID_ALL	   2
+#define VMX_INVEPT_SINGLE	1
+#define VMX_INVEPT_ALL		2
+#define VMX_INVVPID_ADDRESS	0
+#define VMX_INVVPID_SINGLE	1
+#define VMX_INVVPID_ALL		2
+#define VMX_INVVPID_KEEP_GLOBAL 3 /* single, but for global translations */
 
 /* VM-instruction error numbers, 30.4. */
 #define VMX_ERRORS(X)                                                                          \

@@ -21,7 +21,7 @@
 	.set R13, 104
 	.set R14, 112
 	.set R15, 120
-	.set HOST_RSP, 0x6c14		/* vmx/fields.def */
+	.set HOST_RSP, 0x6c14		/* lib/vmcs_fields.def */
 
 	.text
 	.globl vmx_enter

@@ -19,7 +19,7 @@
 		.moves = moves_,                                  \
 	},
 const struct vmcs_field_info vmcs_fields[VMCS_FIELDS_NR] = {
-#include "vmx/fields.def"
+#include "lib/vmcs_fields.def"
 };
 #undef VMCS_FIELD
 

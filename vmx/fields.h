@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What vmx/fields.def makes: the encodings (VMCS_guest_rip), and the table that knows each field's
- * name and place.
+ * What lib/vmcs_fields.def makes: the encodings (VMCS_guest_rip), and the table that knows each
+ * field's name and place.
  */
 #pragma once
 
@@ -10,7 +10,7 @@
 
 #define VMCS_FIELD(name, encoding, width, kind, seen, moves) VMCS_##name = (encoding),
 enum vmcs_field {
-#include "vmx/fields.def"
+#include "lib/vmcs_fields.def"
 };
 #undef VMCS_FIELD
 
@@ -29,7 +29,7 @@ struct vmcs_field_info {
 
 #define VMCS_FIELD(name, encoding, width, kind, seen, moves) VMCS_N_##name,
 enum vmcs_number {
-#include "vmx/fields.def"
+#include "lib/vmcs_fields.def"
 	VMCS_FIELDS_NR
 };
 #undef VMCS_FIELD

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * vmcs12: the VMCS that L1 keeps for its L2. The layout is ours (SDM 3C 24.2 leaves it to the
- * processor): the fields that L1 is offered, each once, in the order of vmx/fields.def.
+ * processor): the fields that L1 is offered, each once, in the order of lib/vmcs_fields.def.
  */
 #pragma once
 
@@ -21,7 +21,7 @@ struct vmcs12 {
 	u32 abort;
 	u32 launched;
 	u32 reserved;
-#include "vmx/fields.def"
+#include "lib/vmcs_fields.def"
 };
 
 #undef VMCS_FIELD

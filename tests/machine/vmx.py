@@ -45,7 +45,7 @@ TESTS = [
           {"guest-error": expected.holds("triple fault"), "leaks": 0},
           l1_cmdline="test=triplefault", status=1, **VMX),
     # L1 is offered no VMX yet, and says so.
-    Test("l1-vmx", cmdline="mem=80M migrate=off", expect=[r"^\[L1\] L1: FAILED: .* no SVM"],
+    Test("l1-vmx", cmdline="mem=80M migrate=off", expect=[r"^\[L1\] L1: FAILED: .* neither SVM nor VMX"],
          result={"exit-status": 1, "leaks": 0}, status=1, timeout=60, **VMX),
     # The same guest on the other backend.
     plain("plain-svm", "dirty=wp switchover=event audit=on",

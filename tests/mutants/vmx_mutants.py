@@ -36,9 +36,9 @@ MUTANTS += [
 
 # The fields.
 MUTANTS += [
-    mutant("vmx-field-of-another-width", "vmx/fields.def",
+    mutant("vmx-field-of-another-width", "lib/vmcs_fields.def",
            "VMCS_FIELD(guest_efer, 0x2806, W64,", "VMCS_FIELD(guest_efer, 0x2806, W32,", FIELDS),
-    mutant("vmx-field-twice", "vmx/fields.def", "VMCS_FIELD(guest_rip, 0x681e,",
+    mutant("vmx-field-twice", "lib/vmcs_fields.def", "VMCS_FIELD(guest_rip, 0x681e,",
            "VMCS_FIELD(guest_rip, 0x681c,", FIELDS),
     mutant("vmx-field-cut-short", "vmx/fields.c", "case VMCS_W32: return sizeof(u32);",
            "case VMCS_W32: return sizeof(u16);", FIELDS),
