@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "mmu/reclaim.h"
 #include "tests/host/mmu_model_internal.h"
 
 const u16 model_offset[OFFSETS] = {0, 1, 63, 511};
@@ -75,6 +76,8 @@ static void op_pressure(void)
 	nv_unlock(&m.v, &b);
 	if (what & 0x40)
 		split_caches_release(&m.v.mmu);
+	if (what & 0x20)
+		(void)mmu_reclaim(&m.v.mmu, what % 16);
 }
 
 /* The formats that L1 may use where L0's own is the first of a row; -1 ends it. */
@@ -183,7 +186,10 @@ static void operation(void)
 		op_pressure();
 		break;
 	case 29:
-		op_mode();
+		if (op & 0x80)
+			model_move();
+		else
+			op_mode();
 		break;
 	case 30:
 		mmu_set_eager_split(&m.v.mmu, op & 0x80);
@@ -195,8 +201,9 @@ static void operation(void)
 
 /* --- a run -------------------------------------------------------------------------------- */
 
-static void make_vm(u8 b, u8 b2)
+void model_make_vm(void)
 {
+	u8 b = m.config[0], b2 = m.config[1];
 	static const u8 limits[4] = {0, 8, 16, 32};
 	struct mmu_config cfg = {
 		.fmt = &pt_formats[formats[host][0]],
@@ -233,7 +240,9 @@ static void start(void)
 	m.seed = (u64)b << 8 | b2;
 	m.noise = b2 & 2 ? NOISE_ALL : b2 >> 3;
 	host = b2 & 0x40 ? b2 >> 2 & 3 : 0;
-	make_vm(b, b2);
+	m.config[0] = b;
+	m.config[1] = b2;
+	model_make_vm();
 	m.mode = some_mode(b2 & 0x80 ? model_byte() : 0x0f);
 	m.tables.first_gfn = POOL_GFN;
 	m.tables.memory = (u64 *)(m.ram + POOL_GFN * PAGE_SIZE);

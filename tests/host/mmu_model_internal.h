@@ -48,6 +48,7 @@ struct model {
 	u8 *ram, *rom;
 	const u8 *input;
 	size_t left;
+	u8 config[2]; /* the input's first bytes: what VM it is */
 	u64 counter;
 	u64 used[USED]; /* L2 addresses of the last accesses that were granted */
 	u32 next_used;
@@ -72,6 +73,11 @@ extern struct model m;
 u8 model_byte(void);
 /* A number that the input decides by its first bytes only. */
 u64 model_rnd(void);
+
+/* The VM that m.config says, with no table yet. */
+void model_make_vm(void);
+/* It moves to another such VM, mmu_model_move.c. */
+void model_move(void);
 
 /* --- L1's tables -------------------------------------------------------------------------- */
 
@@ -108,6 +114,8 @@ void model_check_shadow(void);
 /* --- the dirty log, and the vCPUs' work besides ------------------------------------------- */
 
 void model_log_start(void);
+/* What the rounds have copied, by model_watched_gfn(). */
+const u8 (*model_log_copies(void))[PAGE_SIZE];
 void model_log_on(void);
 void model_log_off(void);
 /* One round; or, with all vCPUs stopped, the last one, after which the copy is the memory. */
