@@ -5,6 +5,7 @@ HASH = "test_shadow_hash test_shadow_page"
 LIMIT = "test_shadow_limit test_shadow_page"
 NX = "test_nx_shadow test_shadow_mmu test_recover test_tdp_split"
 RECLAIM = "test_reclaim"
+OOM = "test_out_of_memory"
 STEPS = "test_shadow_steps test_shadow_page test_dirty_bits_limit test_mmu_random"
 
 MUTANTS = [
@@ -113,4 +114,17 @@ MUTANTS = [
            "mmu_stat_add(&mmu->stats.mmu_reclaimed, (s64)(caches + shadow));", "", RECLAIM),
     mutant("reclaim-of-roots-in-use", "mmu/shadow_limit.c",
            "bool busy = sp->root_count || sp->spared;", "bool busy = sp->spared;", RECLAIM),
+
+    # Memory runs out.
+    mutant("oom-log-without-a-bitmap", "mmu/dirty_log.c", "if (!map) return -ENOMEM;",
+           "if (!map) return 0;", OOM),
+    mutant("oom-fault-takes-what-is-not-there", "mmu/shadow_fault.c",
+           "bool filled = !mmu_caches_fill(mmu, &n->caches, levels, levels, levels, FAULT_DESCS);",
+           "bool filled = true; (void)!mmu_caches_fill(mmu, &n->caches, levels, levels, levels, "
+           "FAULT_DESCS);", OOM),
+    mutant("oom-split-takes-what-is-not-there", "mmu/nested_split.c",
+           "return r && !split_has(s->mmu, need) ? -ENOMEM : 0;", "(void)r; return 0;", OOM),
+    mutant("oom-fault-is-not-told", "mmu/tdp_fault.c", "return f->no_memory ? keep_huge(f, it) : -ENOMEM;",
+           "return f->no_memory ? 0 : -ENOMEM;",
+           OOM),
 ]
