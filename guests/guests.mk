@@ -36,6 +36,7 @@ GUEST_L1      := virt svm_virt $(GUEST_VMX) vmx_virt l1 l1_checks l1_events l1_e
 		 history l2_blob
 GUEST_L2      := l2_start isr l2 l2_checks l2_workload cpu history
 GUEST_PLAIN   := boot isr cpu guest options platform history plain plain_checks plain_events
+GUEST_VMXCHECK := $(sort $(basename $(notdir $(wildcard guests/vmxcheck*.c guests/vmxcheck*.S))))
 GUEST_HOSTILE := $(sort $(basename $(notdir $(wildcard guests/hostile*.c guests/hostile*.S))))
 
 # The same with 32-bit code, for nested tables of the older formats.
@@ -109,6 +110,9 @@ $(O)/guests/modes.elf: $(call guest32_objs,$(GUEST32_COMMON) $(GUEST_MODES)) gue
 $(O)/guests/hostile.elf64: $(call guest_objs,$(GUEST_COMMON) $(GUEST_HOSTILE)) guests/guest.ld
 	$(Q)$(LD) $(GUEST_LDFLAGS) -T guests/guest.ld -o $@ $(filter %.o,$^)
 
+$(O)/guests/vmxcheck.elf64: $(call guest_objs,$(GUEST_COMMON) $(GUEST_VMX) $(GUEST_VMXCHECK)) guests/guest.ld
+	$(Q)$(LD) $(GUEST_LDFLAGS) -T guests/guest.ld -o $@ $(filter %.o,$^)
+
 $(O)/guests/plain.elf64: $(call guest_objs,$(GUEST_PLAIN)) guests/guest.ld
 	$(Q)$(LD) $(GUEST_LDFLAGS) -T guests/guest.ld -o $@ $(filter %.o,$^)
 
@@ -116,7 +120,7 @@ $(O)/guests/plain.elf64: $(call guest_objs,$(GUEST_PLAIN)) guests/guest.ld
 $(O)/guests/%.elf: $(O)/guests/%.elf64
 	$(Q)$(OBJCOPY) -O elf32-i386 $< $@
 
-GUEST_ELVES := $(patsubst %,$(O)/guests/%.elf,l1 l1-la57 l1-32 hostile modes plain)
+GUEST_ELVES := $(patsubst %,$(O)/guests/%.elf,l1 l1-la57 l1-32 hostile modes plain vmxcheck)
 guests-all: $(GUEST_ELVES)
 GUESTS += $(GUEST_ELVES)
 

@@ -12,6 +12,8 @@
 #define SEL_DATA    0x10
 #define SEL_TSS	    0x18
 
+u64 vmx_region;
+
 u32 vmx_enter(struct virt_regs *regs, bool resume);
 extern const char vmx_exit_point[];
 
@@ -59,7 +61,8 @@ const char *vmx_enable(void)
 		return "this processor's VMX has no EPT of 4 levels";
 	widen_tables();
 	write_cr4(read_cr4() | CR4_VMXE);
-	if (vmx_vmxon((u64)region()))
+	vmx_region = (u64)region();
+	if (vmx_vmxon(vmx_region))
 		return "VMXON failed";
 	return NULL;
 }

@@ -34,6 +34,9 @@ struct vmx_vcpu {
 	bool launched;
 };
 
+/* The VMXON region. */
+extern u64 vmx_region;
+
 /* NULL, or why this processor cannot run guests. In VMX operation when it returns. */
 const char *vmx_enable(void);
 
@@ -63,6 +66,8 @@ u32 vmx_vmclear(u64 address);
 u32 vmx_vmptrld(u64 address);
 u32 vmx_vmxon(u64 address);
 u32 vmx_vmxoff(void);
+u32 vmx_vmcall(void);
+u64 vmx_vmptrst(void);
 u32 vmx_invept(u64 type, u64 eptp, u64 reserved);
 u32 vmx_invvpid(u64 type, u64 vpid, u64 address);
 

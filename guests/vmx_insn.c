@@ -63,6 +63,19 @@ u32 vmx_vmxoff(void)
 	return RESULT_OF("vmxoff", , );
 }
 
+u32 vmx_vmcall(void)
+{
+	return RESULT_OF("vmcall", , );
+}
+
+u64 vmx_vmptrst(void)
+{
+	u64 address = 0;
+
+	asm volatile("vmptrst %0" : "+m"(address)::"cc");
+	return address;
+}
+
 u32 vmx_invept(u64 type, u64 eptp, u64 reserved)
 {
 	struct descriptor d = {eptp, reserved};

@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: MIT
+/* Breaks each rule of VM entry in turn, and each of VMX's instructions. See vmxcheck.h. */
+#include "guests/vmxcheck.h"
+#include "lib/printf.h"
+
+#define TEST_DEVICE   0xe0
+#define TEST_PRESENT  0xc1
+#define MAPPED	      (64ul << 20) /* one to one, for L2 */
+#define OTHER_EXIT(r) (0x8000u | (r))
+
+const char *const guest_options[] = {"test", NULL};
+
+struct vmx_vcpu vmxcheck_vcpu;
+
+extern char vmxcheck_l2[];
+
+static u32 made, failed;
+
+/* The guest-state area, as it is when all is valid: what L2 changed against a rule is mended. */
+#define VMCS_FIELD(name, encoding, width, kind, seen, moves) IF_##kind(encoding)
+#define IF_GUEST(encoding)				     (encoding),
+#define IF_CONTROL(encoding)
+#define IF_DATA(encoding)
+#define IF_HOST(encoding)
+static const u16 guest_fields[] = {
+#include "lib/vmcs_fields.def"
+};
+#undef VMCS_FIELD
+static u64 guest_valid[ARRAY_SIZE(guest_fields)];
+
+/* Fields that the processor lacks are left out by themselves. */
+static void guest_keep(void)
+{
+	for (u32 i = 0; i < ARRAY_SIZE(guest_fields); i++)
+		vmx_vmread(guest_fields[i], &guest_valid[i]);
+}
+
+static void guest_restore(void)
+{
+	for (u32 i = 0; i < ARRAY_SIZE(guest_fields); i++)
+		vmx_vmwrite(guest_fields[i], guest_valid[i]);
+}
+
+void vmxcheck(const char *name, bool ok, const char *fmt, ...)
+{
+	char detail[120] = "";
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(detail, sizeof(detail), fmt, ap);
+	va_end(ap);
+	made++;
+	failed += !ok;
+	if (!ok)
+		console_print("VMXCHECK %s: FAILED: %s\n", name, detail);
+}
+
+void vmxcheck_answer(const char *name, u32 got, u32 want)
+{
+	vmxcheck(name, got == want, "answer 0x%x, should be 0x%x", got, want);
+}
+
+void vmxcheck_skip(const char *name, const char *why)
+{
+	console_print("VMXCHECK %s: not tried: %s\n", name, why);
+}
+
+bool vmxcheck_bochs_differs(const char *name)
+{
+	if (inb(TEST_DEVICE) == TEST_PRESENT)
+		return false;
+	vmxcheck_skip(name, "Bochs answers otherwise");
+	return true;
+}
+
+u32 vmxcheck_enter(void)
+{
+	u32 error, reason;
+
+	interrupts_off();
+	error = vmx_vcpu_enter(&vmxcheck_vcpu);
+	if (error)
+		return error;
+	reason = (u32)vmcs_read(VMCS_exit_reason);
+	if (reason & VMX_EXIT_FAILED)
+		return (u32)vmcs_read(VMCS_exit_qualification) << 16 | (reason & VMX_EXIT_BASIC);
+	return reason == VMX_EXIT_VMCALL ? RUNS : OTHER_EXIT(reason);
+}
+
+void vmxcheck_valid(void)
+{
+	u32 answer;
+
+	vmcs_write(VMCS_guest_rip, (u64)vmxcheck_l2);
+	answer = vmxcheck_enter();
+	if (answer != RUNS)
+		die("a valid VMCS answers 0x%x", answer);
+}
+
+/* --- rows --- */
+
+/* A bit that must be 0 (or 1), of those that MSR @cap rules. */
+static u64 edited(const struct vmxcheck_edit *e, u64 old)
+{
+	u64 cap;
+
+	switch (e->how) {
+	case EDIT_SET:
+		return e->value;
+	case EDIT_ON:
+		return old | e->value;
+	case EDIT_OFF:
+		return old & ~e->value;
+	case EDIT_BELOW:
+		return (1ull << (cpuid(CPUID_EXT8, 0).eax & 0xff)) - e->value;
+	case EDIT_FORBID:
+		cap = ~rdmsr((u32)e->value) >> 32;
+		return old | (cap & -cap);
+	case EDIT_REQUIRE:
+		cap = (u32)rdmsr((u32)e->value);
+		return old & ~(cap & -cap);
+	}
+	return old;
+}
+
+static void run_row(const struct vmxcheck_row *row)
+{
+	u64 old[VMXCHECK_EDITS];
+	u32 n = 0, answer;
+
+	for (; n < VMXCHECK_EDITS && row->edits[n].how; n++) {
+		old[n] = vmcs_read(row->edits[n].field);
+		vmcs_write(row->edits[n].field, edited(&row->edits[n], old[n]));
+	}
+	answer = vmxcheck_enter();
+	while (n--)
+		vmcs_write(row->edits[n].field, old[n]);
+	if (answer == RUNS || answer & OTHER_EXIT(0))
+		guest_restore();
+	vmxcheck_answer(row->name, answer, row->answer);
+	vmxcheck_valid();
+}
+
+void vmxcheck_rows(const struct vmxcheck_row *rows, u32 n)
+{
+	for (u32 i = 0; i < n; i++) {
+		if (rows[i].needs_msr &&
+		    (rdmsr(rows[i].needs_msr) >> 32 & rows[i].needs) != rows[i].needs)
+			vmxcheck_skip(rows[i].name, "this processor lacks the control");
+		else if (!rows[i].bochs_differs || !vmxcheck_bochs_differs(rows[i].name))
+			run_row(&rows[i]);
+	}
+}
+
+static void init(void)
+{
+	static struct npt npt;
+	struct virt_config config = {
+		.cr3 = read_cr3(),
+		.rip = (u64)vmxcheck_l2,
+		.rsp = (u64)pages_alloc(1) + PAGE_SIZE,
+		.npt = &npt,
+	};
+	const char *missing = vmx_enable();
+
+	if (missing)
+		die("%s", missing);
+	if ((cpuid(CPUID_EXT8, 0).eax & 0xff) > 51)
+		die("this processor has 52 bits of physical address");
+	npt_init_format(&npt, &npt_formats[NPT_EPT]);
+	npt_map(&npt, 0, 0, MAPPED, 2, NPT_RW);
+	vmx_vcpu_init(&vmxcheck_vcpu, &config);
+	vmx_vcpu_host(&vmxcheck_vcpu);
+}
+
+static void (*const tests[])(void) = {vmxcheck_controls, vmxcheck_host,	 vmxcheck_guest,
+				      vmxcheck_segments, vmxcheck_lists, vmxcheck_insns};
+
+static const char *const names[] = {"all",	"controls", "host",  "guest",
+				    "segments", "lists",    "insns", NULL};
+
+int guest_main(void)
+{
+	u32 which = option_choice("test", names);
+
+	/* A PC's timer would interrupt: nobody asked for it. */
+	outb(0x21, 0xff);
+	outb(0xa1, 0xff);
+	init();
+	vmxcheck_valid();
+	guest_keep();
+	for (u32 i = 0; i < ARRAY_SIZE(tests); i++)
+		if (!which || which == i + 1)
+			tests[i]();
+	console_print("VMXCHECK %s: %u checks, %u failed\n", names[which], made, failed);
+	return failed != 0;
+}
