@@ -33,24 +33,7 @@ static int index_at(u64 addr, int shift)
 	return addr >> shift & (TABLE_ENTRIES - 1);
 }
 
-/* The table of level 1 on the way to @addr, or NULL. */
-static u64 *last_table(const struct mmu *mmu, const struct shadow_page *root, u64 addr)
-{
-	const struct pt_format *fmt = mmu->cfg.fmt;
-	u64 *table = root->spt;
-
-	for (int shift = LEVEL_SHIFT(root->role.level); shift > PAGE_SHIFT; shift -= 9) {
-		u64 spte = READ_ONCE(table[index_at(addr, shift)]);
-
-		/* An entry of ours that leads to a table grants everything. */
-		if ((spte & (fmt->present | fmt->huge)) != fmt->present)
-			return NULL;
-		table = env_va((hpa_t){spte & fmt->addr_mask});
-	}
-	return table;
-}
-
-/* The pages of the way that last_table() has found. As the general way does each time. */
+/* The pages of the way that spte_last_table() has found. As the general way does each time. */
 static __rare void touch_path(struct mmu *mmu, struct shadow_page *root, u64 addr)
 {
 	struct shadow_page *path[PT_MAX_LEVEL + 1], *sp = root;
@@ -195,7 +178,7 @@ static int fault_locked(struct mmu *mmu, struct nested_mmu *n, u64 addr, u32 nee
 	if (!n->root)
 		return NOT_PLAIN;
 	/* Nothing leads on from a root that has been zapped. */
-	table = last_table(mmu, n->root, addr);
+	table = spte_last_table(mmu, n->root->spt, (int)n->root->role.level, addr);
 	if (!table)
 		return NOT_PLAIN;
 	p.sp = sptep_to_sp(table);

@@ -8,6 +8,7 @@
  */
 #pragma once
 
+#include "mmu/env.h"
 #include "mmu/flush.h"
 #include "mmu/mmu.h"
 
@@ -64,6 +65,25 @@ static inline hpa_t spte_hpa(const struct mmu *mmu, u64 spte)
 }
 
 u32 spte_access(const struct mmu *mmu, u64 spte); /* ACC_* */
+
+/*
+ * The table of level 1 on the way from @root, a table of @level, to @addr; NULL where a table is
+ * missing, or a huge leaf. An entry of ours that leads to a table grants everything.
+ */
+static inline u64 *spte_last_table(const struct mmu *mmu, u64 *root, int level, u64 addr)
+{
+	const struct pt_format *fmt = mmu->cfg.fmt;
+	u64 *table = root;
+
+	for (int shift = LEVEL_SHIFT(level); shift > PAGE_SHIFT; shift -= 9) {
+		u64 spte = READ_ONCE(table[addr >> shift & (TABLE_ENTRIES - 1)]);
+
+		if ((spte & (fmt->present | fmt->huge)) != fmt->present)
+			return NULL;
+		table = env_va((hpa_t){spte & fmt->addr_mask});
+	}
+	return table;
+}
 
 /* A leaf that grants @access, with A set; D is set when it grants writing. */
 static inline u64 spte_make_leaf(const struct mmu *mmu, hpa_t hpa, int level, u32 access)

@@ -202,6 +202,35 @@ static int fault_step(struct tdp_fault *f, struct tdp_iter *it)
 	return r;
 }
 
+/*
+ * The usual fault while the log is on: a small page is there, and has lost W to it. Where a write
+ * is allowed at all, nothing else takes W from a leaf of this tree. mmu_lock (read).
+ */
+static bool regain_write(struct mmu *mmu, gfn_t gfn)
+{
+	const struct pt_format *fmt = mmu->cfg.fmt;
+	struct memslot *slot = memslot_find(mmu, gfn);
+	u64 *sptep, old;
+
+	if (!slot || (slot->flags & MEMSLOT_READONLY) || slot->write_track[gfn.v - slot->base.v])
+		return false;
+	sptep = spte_last_table(mmu, mmu->tdp_root, fmt->levels, gfn_to_gpa(gfn).v);
+	if (!sptep)
+		return false;
+	sptep += gfn.v % TABLE_ENTRIES;
+	old = READ_ONCE(*sptep);
+	if (!(old & fmt->present) || (old & fmt->write))
+		return false;
+	/* Before anybody can write: who takes the bit meanwhile takes W again. */
+	if (dirty_log_by_faults(mmu, slot)) {
+		dirty_log_mark(slot, gfn);
+		mmu_stat_add(&mmu->stats.dirty_faults, 1);
+	}
+	spte_grant(sptep, old, (fmt->write | fmt->dirty) & ~dirty_log_withheld(mmu, slot, true));
+	mmu_stat_add(&mmu->stats.pf_fixed, 1);
+	return true;
+}
+
 /* mmu_lock (read). -ENOMEM: memory is needed; -EBUSY: the write is to a tracked gfn. */
 static int fault_locked(struct tdp_fault *f)
 {
@@ -249,7 +278,7 @@ static int write_tracked(struct tdp_fault *f)
 	return emulate ? FAULT_EMULATE : -EAGAIN;
 }
 
-int mmu_tdp_fault(struct mmu *mmu, gpa_t gpa, u64 error)
+static int fault(struct mmu *mmu, gpa_t gpa, u64 error)
 {
 	struct tdp_fault f = {.mmu = mmu,
 			      .gfn = gpa_to_gfn(gpa),
@@ -272,4 +301,20 @@ int mmu_tdp_fault(struct mmu *mmu, gpa_t gpa, u64 error)
 	env_free(f.nx);
 	env_trace(MMU_EV_tdp_fault, gpa.v, error, (u64)r, (u64)f.level);
 	return r;
+}
+
+int mmu_tdp_fault(struct mmu *mmu, gpa_t gpa, u64 error)
+{
+	bool done;
+
+	if (error & PFERR_W) {
+		rwlock_read_lock(&mmu->lock);
+		done = regain_write(mmu, gpa_to_gfn(gpa));
+		rwlock_read_unlock(&mmu->lock);
+		if (likely(done)) {
+			env_trace(MMU_EV_tdp_fault, gpa.v, error, FAULT_FIXED, PG_LEVEL_4K);
+			return FAULT_FIXED;
+		}
+	}
+	return fault(mmu, gpa, error);
 }
