@@ -27,10 +27,12 @@ void dirty_log_mark_range(struct memslot *slot, gfn_t gfn, u64 npages)
 		__atomic_fetch_or(&map[w], bitmap_word_mask(w, first, last), __ATOMIC_RELAXED);
 }
 
-/* True when the whole word of 64 gfns is in @slot. */
+/* True when the whole word of 64 gfns is in @slot. It may begin below gfn 0. */
 static bool slot_has_word(const struct memslot *slot, gfn_t gfn)
 {
-	return gfn.v >= slot->base.v && gfn.v - slot->base.v + 64 <= slot->npages;
+	u64 offset = gfn.v - slot->base.v;
+
+	return offset < slot->npages && slot->npages - offset >= 64;
 }
 
 void dirty_log_mark_masked(struct mmu *mmu, gfn_t gfn, u64 mask)

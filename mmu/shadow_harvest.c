@@ -48,11 +48,41 @@ static bool page_is_warm(struct mmu *mmu, struct shadow_page *sp, struct flush_b
 	return used || !was_cold;
 }
 
+/*
+ * L1's table mostly leads to one page after the other: then its gfns are those of a direct page
+ * that begins at *@gfn. All 64 are looked at where all are dirty, which takes 4 instructions for
+ * each.
+ */
+static bool leads_on(const struct shadow_page *sp, int first, u64 mask, gfn_t *gfn)
+{
+	const u64 *shadowed = sp->shadowed + first;
+	u64 n = (u64)__builtin_ctzll(mask), base = (shadowed[n] >> PAGE_SHIFT) - n, off = 0;
+
+	gfn->v = base;
+	if (mask == ~0ull) {
+#pragma GCC unroll 8
+		for (u64 i = 0; i < 64; i++)
+			off |= (shadowed[i] >> PAGE_SHIFT) ^ (base + i);
+		return !off;
+	}
+	for (; mask; mask &= mask - 1) {
+		n = (u64)__builtin_ctzll(mask);
+		off |= (shadowed[n] >> PAGE_SHIFT) ^ (base + n);
+	}
+	return !off;
+}
+
 /* Marks what entries @first + n of @sp map, for each bit n of @mask. */
 static void mark_leaves(struct mmu *mmu, const struct shadow_page *sp, int first, u64 mask)
 {
+	gfn_t start;
+
 	if (sp->role.direct) {
 		dirty_log_mark_masked(mmu, shadow_page_gfn(sp, first), mask);
+		return;
+	}
+	if (leads_on(sp, first, mask, &start)) {
+		dirty_log_mark_masked(mmu, start, mask);
 		return;
 	}
 	for (; mask; mask &= mask - 1) {

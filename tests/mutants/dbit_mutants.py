@@ -44,6 +44,13 @@ MUTANTS = [
            "if (map && shift && mask >> (64 - shift))", "if (false && shift)", TDP),
     mutant("dbit-marks-nothing-where-slots-meet", "mmu/dirty_log.c",
            "if (slot) dirty_log_mark(slot, first);", "", TDP),
+    mutant("dbit-all-lead-on", "mmu/shadow_harvest.c", "off |= (shadowed[i] >> PAGE_SHIFT) ^ (base + i);",
+           ";", NESTED + " test_mmu_random"),
+    mutant("dbit-some-lead-on", "mmu/shadow_harvest.c",
+           "off |= (shadowed[n] >> PAGE_SHIFT) ^ (base + n);", ";", NESTED + " test_mmu_random"),
+    mutant("dbit-word-begins-below-zero", "mmu/dirty_log.c",
+           "return offset < slot->npages && slot->npages - offset >= 64;",
+           "return gfn.v >= slot->base.v && offset + 64 <= slot->npages;", "test_mmu_random"),
     mutant("dbit-marks-by-l2s-neighbours", "mmu/shadow_harvest.c", "if (sp->role.direct) {",
            "if (sp) {", NESTED),
 
