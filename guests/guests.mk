@@ -36,7 +36,7 @@ GUEST_L1      := virt svm_virt $(GUEST_VMX) vmx_virt l1 l1_checks l1_events l1_e
 		 history l2_blob
 GUEST_L2      := l2_start isr l2 l2_checks l2_workload cpu history
 GUEST_PLAIN   := boot isr cpu guest options platform history plain plain_checks plain_events
-GUEST_VMXCHECK := $(sort $(basename $(notdir $(wildcard guests/vmxcheck*.c guests/vmxcheck*.S))))
+GUEST_VMXCHECK := history $(sort $(basename $(notdir $(wildcard guests/vmxcheck*.c guests/vmxcheck*.S))))
 GUEST_HOSTILE := $(sort $(basename $(notdir $(wildcard guests/hostile*.c guests/hostile*.S))))
 
 # The same with 32-bit code, for nested tables of the older formats.

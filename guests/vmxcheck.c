@@ -3,10 +3,9 @@
 #include "guests/vmxcheck.h"
 #include "lib/printf.h"
 
-#define TEST_DEVICE   0xe0
-#define TEST_PRESENT  0xc1
-#define MAPPED	      (64ul << 20) /* one to one, for L2 */
-#define OTHER_EXIT(r) (0x8000u | (r))
+#define TEST_DEVICE  0xe0
+#define TEST_PRESENT 0xc1
+#define MAPPED	     (64ul << 20) /* one to one, for L2 */
 
 const char *const guest_options[] = {"test", NULL};
 
@@ -15,6 +14,7 @@ struct vmx_vcpu vmxcheck_vcpu;
 extern char vmxcheck_l2[];
 
 static u32 made, failed;
+static u64 l2_stack;
 
 /* The guest-state area, as it is when all is valid: what L2 changed against a rule is mended. */
 #define VMCS_FIELD(name, encoding, width, kind, seen, moves) IF_##kind(encoding)
@@ -87,12 +87,17 @@ u32 vmxcheck_enter(void)
 	return reason == VMX_EXIT_VMCALL ? RUNS : OTHER_EXIT(reason);
 }
 
+u32 vmxcheck_run(void)
+{
+	vmcs_write(VMCS_guest_rip, (u64)vmxcheck_l2);
+	vmcs_write(VMCS_guest_rsp, l2_stack);
+	return vmxcheck_enter();
+}
+
 void vmxcheck_valid(void)
 {
-	u32 answer;
+	u32 answer = vmxcheck_run();
 
-	vmcs_write(VMCS_guest_rip, (u64)vmxcheck_l2);
-	answer = vmxcheck_enter();
 	if (answer != RUNS)
 		die("a valid VMCS answers 0x%x", answer);
 }
@@ -158,7 +163,6 @@ static void init(void)
 	struct virt_config config = {
 		.cr3 = read_cr3(),
 		.rip = (u64)vmxcheck_l2,
-		.rsp = (u64)pages_alloc(1) + PAGE_SIZE,
 		.npt = &npt,
 	};
 	const char *missing = vmx_enable();
@@ -167,6 +171,7 @@ static void init(void)
 		die("%s", missing);
 	if ((cpuid(CPUID_EXT8, 0).eax & 0xff) > 51)
 		die("this processor has 52 bits of physical address");
+	l2_stack = (u64)pages_alloc(1) + PAGE_SIZE;
 	npt_init_format(&npt, &npt_formats[NPT_EPT]);
 	npt_map(&npt, 0, 0, MAPPED, 2, NPT_RW);
 	vmx_vcpu_init(&vmxcheck_vcpu, &config);
@@ -174,10 +179,11 @@ static void init(void)
 }
 
 static void (*const tests[])(void) = {vmxcheck_controls, vmxcheck_host,	 vmxcheck_guest,
-				      vmxcheck_segments, vmxcheck_lists, vmxcheck_insns};
+				      vmxcheck_segments, vmxcheck_lists, vmxcheck_insns,
+				      vmxcheck_ept,	 vmxcheck_invept};
 
-static const char *const names[] = {"all",	"controls", "host",  "guest",
-				    "segments", "lists",    "insns", NULL};
+static const char *const names[] = {"all",   "controls", "host", "guest",  "segments",
+				    "lists", "insns",	 "ept",	 "invept", NULL};
 
 int guest_main(void)
 {

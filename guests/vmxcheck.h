@@ -28,13 +28,14 @@ struct vmxcheck_edit {
 
 /* Answers: an instruction error's number; or of an exit the reason and (<< 16) the qualification.
  */
-#define RUNS	     0
-#define BAD_CONTROLS 7
-#define BAD_HOST     8
-#define BAD_GUEST    33
-#define BAD_PDPTE    (2u << 16 | 33)
-#define BAD_LINK     (4u << 16 | 33)
-#define BAD_MSR(n)   ((u32)(n) << 16 | 34)
+#define RUNS	      0
+#define BAD_CONTROLS  7
+#define BAD_HOST      8
+#define BAD_GUEST     33
+#define BAD_PDPTE     (2u << 16 | 33)
+#define BAD_LINK      (4u << 16 | 33)
+#define OTHER_EXIT(r) (0x8000u | (u32)(r)) /* another exit than L2's VMCALL */
+#define BAD_MSR(n)    ((u32)(n) << 16 | 34)
 
 struct vmxcheck_row {
 	const char *name;
@@ -100,6 +101,8 @@ bool vmxcheck_bochs_differs(const char *name);
 
 /* What an entry with the current VMCS answers. */
 u32 vmxcheck_enter(void);
+/* The same from L2's start on. */
+u32 vmxcheck_run(void);
 /* Dies unless the VMCS is a valid one again. */
 void vmxcheck_valid(void);
 void vmxcheck_rows(const struct vmxcheck_row *rows, u32 n);
@@ -111,3 +114,5 @@ void vmxcheck_guest(void);
 void vmxcheck_segments(void);
 void vmxcheck_lists(void);
 void vmxcheck_insns(void);
+void vmxcheck_ept(void);
+void vmxcheck_invept(void);
