@@ -3,7 +3,7 @@
  * Measures what Cleave costs its guests, in ticks of the TSC: on an emulator that counts, those are
  * instructions. Prints one line "BENCH name ticks items exits" for each measurement.
  */
-#include "guests/bench.h"
+#include "guests/bench_vmx.h"
 #include "lib/string.h"
 
 const char *const guest_options[] = {"test", "l2", NULL};
@@ -105,10 +105,8 @@ static const struct {
 	const char *name;
 	void (*run)(void);
 } tests[] = {
-	{"exits", bench_exits},
-	{"nested", bench_nested},
-	{"dirty", bench_dirty},
-	{"memory", bench_memory},
+	{"exits", bench_exits},		  {"nested", bench_nested}, {"vmx-exits", bench_vmx_exits},
+	{"vmx-nested", bench_vmx_nested}, {"dirty", bench_dirty},   {"memory", bench_memory},
 };
 
 int guest_main(void)

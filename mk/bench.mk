@@ -4,7 +4,7 @@
 
 B ?=
 
-GUEST_BENCH := bench bench_exits bench_memory bench_loops
+GUEST_BENCH := bench bench_exits bench_memory bench_loops bench_vmx bench_vmx_loops $(GUEST_VMX)
 
 $(O)/guests/bench.elf64: $(call guest_objs,$(GUEST_COMMON) $(GUEST_BENCH)) guests/guest.ld
 	$(Q)$(LD) $(GUEST_LDFLAGS) -T guests/guest.ld -o $@ $(filter %.o,$^)
