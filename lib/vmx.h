@@ -30,10 +30,13 @@
 #define VMX_BASIC_SIZE	      GENMASK(44, 32)
 #define VMX_BASIC_TYPE	      GENMASK(53, 50)
 #define VMX_BASIC_TYPE_WB     (6ull << 50)
+#define VMX_BASIC_STRING_IO   BIT(54) /* exits report how INS and OUTS address memory */
 #define VMX_BASIC_TRUE	      BIT(55) /* the MSR_VMX_TRUE_* are there */
 #define VMX_MISC_TIMER_RATE   GENMASK(4, 0)
 #define VMX_MISC_STORE_LMA    BIT(5) /* exits store EFER.LMA in the entry controls */
 #define VMX_MISC_ACTIVITY     GENMASK(8, 6)
+#define VMX_MISC_ACTIVITY_HLT BIT(6)
+#define VMX_MISC_CR3_TARGETS  GENMASK(24, 16)
 #define VMX_MISC_INSN_LEN_0   BIT(30) /* a software event may be injected with length 0 */
 #define VMX_EPT_EXEC_ONLY     BIT(0)
 #define VMX_EPT_WALK_4	      BIT(6)

@@ -6,6 +6,7 @@
 #include "kernel/cpu.h"
 #include "lib/x86.h"
 #include "vmx/asm.h"
+#include "vmx/offer.h"
 #include "vmx/vmx.h"
 
 void vmx_cpuid(struct vcpu *vcpu, u32 leaf, u32 index, u32 r[4])
@@ -14,7 +15,9 @@ void vmx_cpuid(struct vcpu *vcpu, u32 leaf, u32 index, u32 r[4])
 	if (leaf != CPUID_FEATURES)
 		return;
 	vmx_vmcs_use(to_vmx(vcpu));
-	r[2] &= ~(u32)CPUID_1_ECX_OSXSAVE;
+	r[2] &= ~(u32)(CPUID_1_ECX_OSXSAVE | CPUID_1_ECX_VMX);
+	if (vmx_host.nesting)
+		r[2] |= (u32)CPUID_1_ECX_VMX;
 	if (vmcs_read(VMCS_guest_cr4) & CR4_OSXSAVE)
 		r[2] |= (u32)CPUID_1_ECX_OSXSAVE;
 }
@@ -25,7 +28,7 @@ void vmx_cpuid(struct vcpu *vcpu, u32 leaf, u32 index, u32 r[4])
 	 CR4_OSFXSR | CR4_OSXMMEXCPT)
 
 /* No more than kernel/cpuid.c offers. */
-static u64 cr4_allowed(void)
+static u64 cr4_allowed(u64 fixed1)
 {
 	struct cpuid f = {0};
 	u64 allowed = CR4_ALWAYS;
@@ -42,30 +45,24 @@ static u64 cr4_allowed(void)
 		allowed |= CR4_SMAP;
 	if (f.ecx & CPUID_7_ECX_UMIP)
 		allowed |= CR4_UMIP;
-	return allowed & vmx_host.limits.cr4_fixed1;
+	if (vmx_host.nesting)
+		allowed |= CR4_VMXE;
+	return allowed & fixed1;
 }
 
 void vmx_limits_init(void)
 {
-	const struct vmx_facts *f = &vmx_host.facts;
-
-	vmx_host.limits = (struct vmx_limits){
-		.misc = f->misc,
-		.ept_vpid = f->ept_vpid,
-		.pin = f->pin,
-		.proc = f->proc,
-		.proc2 = f->proc2,
-		.exit = f->exit,
-		.entry = f->entry,
+	const struct vmx_limits processor = {
 		.cr0_fixed0 = rdmsr(MSR_VMX_CR0_FIXED0),
 		.cr0_fixed1 = rdmsr(MSR_VMX_CR0_FIXED1),
 		.cr4_fixed0 = rdmsr(MSR_VMX_CR4_FIXED0),
-		.cr4_fixed1 = rdmsr(MSR_VMX_CR4_FIXED1),
 		.efer_allowed = EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE,
 		.maxphyaddr = (u8)cpu_physical_bits(),
 	};
-	vmx_host.cr4_allowed = cr4_allowed();
-	vmx_host.cr4_owned = vmx_host.cr4_allowed & ~vmx_host.limits.cr4_fixed0;
+
+	vmx_host.cr4_allowed = cr4_allowed(rdmsr(MSR_VMX_CR4_FIXED1));
+	vmx_host.limits = vmx_offer(&vmx_host.facts, &processor, vmx_host.cr4_allowed);
+	vmx_host.cr4_owned = vmx_host.cr4_allowed & ~processor.cr4_fixed0;
 	/* The rest is fixed, or caching (cr.c). */
 	vmx_host.cr0_owned = CR0_PE | CR0_MP | CR0_EM | CR0_TS | CR0_WP | CR0_AM | CR0_PG;
 }

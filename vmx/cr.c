@@ -95,12 +95,27 @@ static int load_pdptes(struct vmx_vcpu *vmx)
 	return 0;
 }
 
+/* SDM 3C 23.8: L1's own VMX operation fixes these. */
+static bool vmx_operation_forbids(const struct vmx_vcpu *vmx, u64 cr, u64 fixed0)
+{
+	return vmx->nested.vmxon && fixed0 & ~cr;
+}
+
+void vmx_cr_masks(const struct vmx_vcpu *vmx)
+{
+	u64 fixed = vmx->nested.vmxon ? vmx_host.limits.cr0_fixed0 : 0;
+
+	vmcs_write(VMCS_cr0_shadow, vmx_cr0());
+	vmcs_write(VMCS_cr0_mask, ~vmx_host.cr0_owned | fixed);
+}
+
 static int write_cr0_of_guest(struct vmx_vcpu *vmx, u64 cr0)
 {
 	u64 old = vmx_cr0(), efer = vmcs_read(VMCS_guest_efer);
 	u64 changed = old ^ cr0;
 
-	if (cr0_refused(old, cr0, efer))
+	if (cr0_refused(old, cr0, efer) ||
+	    vmx_operation_forbids(vmx, cr0, vmx_host.limits.cr0_fixed0))
 		return -EINVAL;
 	cr0 = (cr0 & CR0_DEFINED) | CR0_ET;
 	if (cr0 & CR0_PG && changed & (CR0_CD | CR0_NW | CR0_PG) && vmx_cr4() & CR4_PAE &&
@@ -114,7 +129,31 @@ static int write_cr0_of_guest(struct vmx_vcpu *vmx, u64 cr0)
 	return 0;
 }
 
-/* CR4: all that the guest is offered it owns, so what exits sets a bit that it may not have. */
+/* Most of what the guest is offered it owns: what exits sets a bit that it may not have, or VMXE.
+ */
+static int write_cr4_of_guest(struct vmx_vcpu *vmx, u64 cr4)
+{
+	u64 changed = vmx_cr4() ^ cr4, efer = vmcs_read(VMCS_guest_efer);
+
+	if (cr4 & ~vmx_host.cr4_allowed || (efer & EFER_LMA && !(cr4 & CR4_PAE)) ||
+	    vmx_operation_forbids(vmx, cr4, vmx_host.limits.cr4_fixed0))
+		return -EINVAL;
+	if (vmx_cr0() & CR0_PG && cr4 & CR4_PAE && !(efer & EFER_LMA) &&
+	    changed & (CR4_PAE | CR4_PGE | CR4_PSE | CR4_SMEP) && load_pdptes(vmx))
+		return -EINVAL;
+	vmcs_write(VMCS_guest_cr4, vmx_cr4_real(cr4));
+	vmcs_write(VMCS_cr4_shadow, cr4);
+	vmx->vpid->linear_stale = true;
+	return 0;
+}
+
+static int write_cr_of_guest(struct vmx_vcpu *vmx, u64 number, u64 value)
+{
+	if (number == 4)
+		return write_cr4_of_guest(vmx, value);
+	return number ? -EINVAL : write_cr0_of_guest(vmx, value);
+}
+
 enum nested_result vmx_cr_access(struct vmx_vcpu *vmx, const struct vm_exit *exit)
 {
 	u64 q, value;
@@ -124,7 +163,7 @@ enum nested_result vmx_cr_access(struct vmx_vcpu *vmx, const struct vm_exit *exi
 	value = vmx->vcpu.gpr[q >> VMX_CR_GPR_SHIFT & VMX_CR_GPR_MASK];
 	if (!vmx_code_is_64bit())
 		value = (u32)value;
-	if ((q & VMX_CR_TYPE) != VMX_CR_TO || q & VMX_CR_NUMBER || write_cr0_of_guest(vmx, value))
+	if ((q & VMX_CR_TYPE) != VMX_CR_TO || write_cr_of_guest(vmx, q & VMX_CR_NUMBER, value))
 		vmx_queue_exception(vmx, EXC_GP, true, 0);
 	else if (vmx_skip(&vmx->vcpu, exit))
 		return NESTED_DEAD;

@@ -4,6 +4,7 @@
 #include "lib/x86.h"
 #include "vmx/asm.h"
 #include "vmx/nested_check_internal.h"
+#include "vmx/offer.h"
 #include "vmx/vmx.h"
 
 #define DEBUGCTL_WRITABLE 0x3full /* accepted and without effect: LBR is not offered */
@@ -56,8 +57,13 @@ int vmx_msr_read(struct vcpu *vcpu, u32 msr, u64 *val)
 	case MSR_DEBUGCTL:
 		*val = vmx->debugctl;
 		return 0;
+	case MSR_FEATURE_CONTROL: /* as firmware leaves it, SDM 3C 23.7 */
+		if (!vmx_host.nesting)
+			return -ENOENT;
+		*val = FEATURE_CONTROL_LOCK | FEATURE_CONTROL_VMX;
+		return 0;
 	}
-	return -ENOENT;
+	return vmx_host.nesting ? vmx_offer_msr(&vmx_host.limits, msr, val) : -ENOENT;
 }
 
 int vmx_msr_write(struct vcpu *vcpu, u32 msr, u64 val)

@@ -14,7 +14,7 @@
  * have it.
  */
 struct vmx_limits {
-	u64 misc, ept_vpid;
+	u64 basic, misc, ept_vpid;
 	u64 pin, proc, proc2, exit, entry;
 	u64 cr0_fixed0, cr0_fixed1, cr4_fixed0, cr4_fixed1;
 	u64 efer_allowed;

@@ -111,6 +111,7 @@ static enum nested_result vmxon(struct vmx_vcpu *vmx, const struct vm_exit *exit
 	vmx->nested.vmxon = 1;
 	vmx->nested.vmxon_pointer = pointer;
 	vmx->nested.current = VMCS12_NONE;
+	vmx_cr_masks(vmx);
 	return succeed(vmx, exit);
 }
 
@@ -119,6 +120,7 @@ static enum nested_result vmxoff(struct vmx_vcpu *vmx, const struct vm_exit *exi
 	vmx->nested.vmxon = 0;
 	vmx->nested.vmxon_pointer = VMCS12_NONE;
 	vmx->nested.current = VMCS12_NONE;
+	vmx_cr_masks(vmx);
 	return succeed(vmx, exit);
 }
 
@@ -139,6 +141,7 @@ static enum nested_result vmclear(struct vmx_vcpu *vmx, const struct vm_exit *ex
 			   &clear, sizeof(clear));
 	if (pointer == vmx->nested.current)
 		vmx->nested.current = VMCS12_NONE;
+	vmx_cr_masks(vmx);
 	return succeed(vmx, exit);
 }
 

@@ -180,6 +180,7 @@ static int vmx_nested_load(struct vcpu *vcpu, const void *state)
 	vmx_vmcs_use(vmx);
 	vmcs_write(VMCS_guest_pending_debug, in->pending_debug);
 	vmx->nested = *in;
+	vmx_cr_masks(vmx);
 	return 0;
 }
 

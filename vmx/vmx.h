@@ -82,7 +82,7 @@ static inline struct mmu *vmx_mmu(struct vmx_vcpu *vmx)
 struct vmx_host {
 	struct vmx_facts facts;
 	struct vmx_controls controls; /* L1's */
-	struct vmx_limits limits;     /* of this processor: what VM entry checks */
+	struct vmx_limits limits;     /* what L1 is offered (offer.h): what VM entry checks */
 	u32 vpids;		      /* numbers 1 .. vpids - 1 may be used */
 	bool tsc_aux, huge_1g;
 	bool nesting; /* L1 is offered VMX: not yet */
@@ -173,6 +173,7 @@ int vmx_msr_write(struct vcpu *vcpu, u32 msr, u64 val);
 
 /* cpuid.c */
 void vmx_cpuid(struct vcpu *vcpu, u32 leaf, u32 index, u32 r[4]);
+/* What L1 is offered; vmx_host.facts and .nesting are known. */
 void vmx_limits_init(void);
 
 /* cr.c: CR0 and CR4 as the guest sees them, and its MOVs to them that exit. */
@@ -181,6 +182,8 @@ u64 vmx_cr4(void);
 /* What the processor runs with for a guest that sees @cr0, @cr4. */
 u64 vmx_cr0_real(u64 cr0);
 u64 vmx_cr4_real(u64 cr4);
+/* To be called when VMX operation of L1's begins or ends: which changes of CR0 exit. */
+void vmx_cr_masks(const struct vmx_vcpu *vmx);
 enum nested_result vmx_cr_access(struct vmx_vcpu *vmx, const struct vm_exit *exit);
 /*
  * With PAE paging the processor has the four PDPTEs in registers: reads them anew for the tables at

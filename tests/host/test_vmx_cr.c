@@ -184,6 +184,91 @@ static void test_others(void **state)
 	vmx_test_free(vmx);
 }
 
+/* SDM 3C 23.7, 23.8: VMXE is L1's to set, and to clear while it is not in VMX operation. */
+static void test_vmxe(void **state)
+{
+	struct vmx_vcpu *vmx = guest_new();
+
+	(void)state;
+	vmx_host.cr4_allowed = CR4_OK | CR4_VMXE;
+	*fake_field(VMCS_guest_efer) = EFER_LME;
+	mov_to_cr(vmx, 4, CR4_VMXE | CR4_PAE);
+	assert_done(vmx);
+	assert_int_equal(vmx_cr4(), CR4_VMXE | CR4_PAE);
+	mov_to_cr(vmx, 4, CR4_VMXE | CR4_PAE | BIT(31));
+	assert_gp(vmx);
+	mov_to_cr(vmx, 0, CR0_LONG);
+	assert_done(vmx);
+	mov_to_cr(vmx, 4, CR4_VMXE);
+	assert_gp(vmx);
+	vmx->nested.vmxon = 1;
+	mov_to_cr(vmx, 4, CR4_PAE);
+	assert_gp(vmx);
+	mov_to_cr(vmx, 4, CR4_VMXE | CR4_PAE | CR4_PGE);
+	assert_done(vmx);
+	vmx->nested.vmxon = 0;
+	mov_to_cr(vmx, 4, CR4_PAE);
+	assert_done(vmx);
+	assert_int_equal(vmx_cr4(), CR4_PAE);
+	assert_int_equal(*fake_field(VMCS_guest_cr4), CR4_VMXE | CR4_PAE);
+	vmx_test_free(vmx);
+}
+
+static void test_vmxe_pae(void **state)
+{
+	struct vmx_vcpu *vmx = guest_new();
+
+	(void)state;
+	vmx_host.cr4_allowed = CR4_OK | CR4_VMXE;
+	*fake_field(VMCS_guest_cr4) |= CR4_PAE;
+	*fake_field(VMCS_guest_cr3) = 0x7020;
+	mov_to_cr(vmx, 0, CR0_PE | CR0_PG | CR0_NE);
+	neighbours.pdptes[2] = 0x8001;
+	mov_to_cr(vmx, 4, CR4_VMXE | CR4_PAE);
+	assert_done(vmx);
+	assert_int_equal(*fake_field(VMCS_guest_pdpte2), 0); /* these bits do not load them */
+	mov_to_cr(vmx, 4, CR4_PAE | CR4_PGE);
+	assert_done(vmx);
+	assert_int_equal(*fake_field(VMCS_guest_pdpte2), 0x8001);
+	neighbours.pdptes[1] = BIT(60) | 1;
+	mov_to_cr(vmx, 4, CR4_VMXE | CR4_PAE);
+	assert_gp(vmx);
+	assert_int_equal(vmx_cr4(), CR4_PAE | CR4_PGE);
+	vmx_test_free(vmx);
+}
+
+/* In VMX operation PE, PG and NE stay, and a change of them exits. */
+static void test_fixed(void **state)
+{
+	struct vmx_vcpu *vmx = guest_new();
+	const u64 fixed = CR0_PG | CR0_NE | CR0_PE;
+
+	(void)state;
+	*fake_field(VMCS_guest_efer) = EFER_LME;
+	*fake_field(VMCS_guest_cr4) |= CR4_PAE;
+	mov_to_cr(vmx, 0, CR0_LONG);
+	*fake_field(VMCS_guest_cs_ar) = 0xc09b;
+	*fake_field(VMCS_guest_cr0) |= CR0_TS;
+	vmx_cr_masks(vmx);
+	assert_int_equal(*fake_field(VMCS_cr0_mask) & fixed, CR0_NE);
+	vmx->nested.vmxon = 1;
+	vmx_cr_masks(vmx);
+	assert_int_equal(*fake_field(VMCS_cr0_mask) & fixed, fixed);
+	assert_int_equal(*fake_field(VMCS_cr0_shadow), CR0_LONG | CR0_TS);
+	mov_to_cr(vmx, 0, CR0_LONG & ~CR0_PG);
+	assert_gp(vmx);
+	mov_to_cr(vmx, 0, CR0_LONG & ~CR0_NE);
+	assert_gp(vmx);
+	mov_to_cr(vmx, 0, CR0_LONG | CR0_CD);
+	assert_done(vmx);
+	vmx->nested.vmxon = 0;
+	vmx_cr_masks(vmx);
+	assert_int_equal(*fake_field(VMCS_cr0_mask) & fixed, CR0_NE);
+	mov_to_cr(vmx, 0, CR0_PE | CR0_ET);
+	assert_done(vmx);
+	vmx_test_free(vmx);
+}
+
 static void assert_said(const char *part)
 {
 	if (!strstr(neighbours.said, part))
@@ -224,6 +309,8 @@ int main(void)
 		cmocka_unit_test(test_cr0),	  cmocka_unit_test(test_cr0_refused),
 		cmocka_unit_test(test_long_mode), cmocka_unit_test(test_pae),
 		cmocka_unit_test(test_others),	  cmocka_unit_test(test_explained),
+		cmocka_unit_test(test_vmxe),	  cmocka_unit_test(test_vmxe_pae),
+		cmocka_unit_test(test_fixed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

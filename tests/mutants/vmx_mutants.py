@@ -282,6 +282,35 @@ MUTANTS += [
            INSN),
 ]
 
+OFFER = "test_vmx_offer"
+MUTANTS += [
+    mutant("vmx-offer-what-the-processor-has", "vmx/offer.c",
+           "(offered & (u32)(capability >> 32))", "(u32)(capability >> 32)", OFFER),
+    mutant("vmx-offer-what-it-has-not", "vmx/offer.c",
+           "(offered & (u32)(capability >> 32))", "offered", OFFER),
+    mutant("vmx-offer-without-its-musts", "vmx/offer.c", "u32 must = default1 | (u32)capability;",
+           "u32 must = default1;", OFFER),
+    mutant("vmx-offer-plain-is-true", "vmx/offer.c", "l->proc | PROC_PLAIN1", "l->proc", OFFER),
+    mutant("vmx-offer-rdtscp-always", "vmx/offer.c", "(f->rdtscp ? 0 : VMX_PROC2_RDTSCP)", "0",
+           OFFER),
+    mutant("vmx-offer-misc-of-the-processor", "vmx/offer.c", "f->misc & MISC_OFFERED", "f->misc",
+           OFFER),
+    mutant("vmx-offer-functions", "vmx/offer.c", ">= ARRAY_SIZE(values)) return",
+           "> ARRAY_SIZE(values)) return", OFFER),
+    mutant("vmx-vmxe-cleared-in-operation", "vmx/cr.c",
+           "vmx_operation_forbids(vmx, cr4, vmx_host.limits.cr4_fixed0)", "false", CR),
+    mutant("vmx-paging-left-in-operation", "vmx/cr.c",
+           "vmx_operation_forbids(vmx, cr0, vmx_host.limits.cr0_fixed0)", "false", CR),
+    mutant("vmx-paging-left-without-an-exit", "vmx/cr.c", "~vmx_host.cr0_owned | fixed)",
+           "~vmx_host.cr0_owned)", CR),
+    mutant("vmx-shadow-of-cr0-is-old", "vmx/cr.c", "vmcs_write(VMCS_cr0_shadow, vmx_cr0());", "",
+           CR),
+    mutant("vmx-pae-left-in-long-mode", "vmx/cr.c", "|| (efer & EFER_LMA && !(cr4 & CR4_PAE))", "",
+           CR),
+    mutant("vmx-cr4-without-pdptes", "vmx/cr.c",
+           "changed & (CR4_PAE | CR4_PGE | CR4_PSE | CR4_SMEP) && load_pdptes(vmx)", "false", CR),
+]
+
 # What only a machine shows.
 MUTANTS += [
     mutant("vmx-interrupts-held-back", "vmx/probe.c", "#define PIN_LIKED VMX_PIN_TIMER",
