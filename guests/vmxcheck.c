@@ -7,38 +7,49 @@
 #define TEST_PRESENT 0xc1
 #define MAPPED	     (64ul << 20) /* one to one, for L2 */
 
-const char *const guest_options[] = {"test", NULL};
+const char *const guest_options[] = {"test", "count", "seed", NULL};
 
 struct vmx_vcpu vmxcheck_vcpu;
-
-extern char vmxcheck_l2[];
 
 static u32 made, failed;
 static u64 l2_stack;
 
-/* The guest-state area, as it is when all is valid: what L2 changed against a rule is mended. */
+/* Every field that software writes, as it is when all is valid. */
 #define VMCS_FIELD(name, encoding, width, kind, seen, moves) IF_##kind(encoding)
 #define IF_GUEST(encoding)				     (encoding),
-#define IF_CONTROL(encoding)
+#define IF_CONTROL(encoding)				     (encoding),
+#define IF_HOST(encoding)				     (encoding),
 #define IF_DATA(encoding)
-#define IF_HOST(encoding)
-static const u16 guest_fields[] = {
+const u16 vmxcheck_fields[] = {
 #include "lib/vmcs_fields.def"
 };
 #undef VMCS_FIELD
-static u64 guest_valid[ARRAY_SIZE(guest_fields)];
+const u32 vmxcheck_fields_nr = ARRAY_SIZE(vmxcheck_fields);
+static u64 valid_values[ARRAY_SIZE(vmxcheck_fields)];
 
 /* Fields that the processor lacks are left out by themselves. */
-static void guest_keep(void)
+static void keep(void)
 {
-	for (u32 i = 0; i < ARRAY_SIZE(guest_fields); i++)
-		vmx_vmread(guest_fields[i], &guest_valid[i]);
+	for (u32 i = 0; i < vmxcheck_fields_nr; i++)
+		vmx_vmread(vmxcheck_fields[i], &valid_values[i]);
 }
 
-static void guest_restore(void)
+void vmxcheck_restore(void)
 {
-	for (u32 i = 0; i < ARRAY_SIZE(guest_fields); i++)
-		vmx_vmwrite(guest_fields[i], guest_valid[i]);
+	for (u32 i = 0; i < vmxcheck_fields_nr; i++)
+		vmx_vmwrite(vmxcheck_fields[i], valid_values[i]);
+}
+
+void vmxcheck_renew(void)
+{
+	u64 *vmcs = vmxcheck_vcpu.vmcs;
+
+	*(u32 *)vmcs = (u32)(rdmsr(MSR_VMX_BASIC) & VMX_BASIC_REVISION);
+	if (vmx_vmclear((u64)vmcs) || vmx_vmptrld((u64)vmcs))
+		die("VMCLEAR or VMPTRLD of the VMCS fails");
+	vmxcheck_restore();
+	vmxcheck_vcpu.launched = false;
+	vmxcheck_valid();
 }
 
 void vmxcheck(const char *name, bool ok, const char *fmt, ...)
@@ -141,7 +152,7 @@ static void run_row(const struct vmxcheck_row *row)
 	while (n--)
 		vmcs_write(row->edits[n].field, old[n]);
 	if (answer == RUNS || answer & OTHER_EXIT(0))
-		guest_restore();
+		vmxcheck_restore();
 	vmxcheck_answer(row->name, answer, row->answer);
 	vmxcheck_valid();
 }
@@ -178,12 +189,14 @@ static void init(void)
 	vmx_vcpu_host(&vmxcheck_vcpu);
 }
 
-static void (*const tests[])(void) = {vmxcheck_controls, vmxcheck_host,	 vmxcheck_guest,
-				      vmxcheck_segments, vmxcheck_lists, vmxcheck_insns,
-				      vmxcheck_ept,	 vmxcheck_invept};
+static void (*const tests[])(void) = {vmxcheck_controls, vmxcheck_host,	  vmxcheck_guest,
+				      vmxcheck_segments, vmxcheck_lists,  vmxcheck_insns,
+				      vmxcheck_ept,	 vmxcheck_invept, vmxcheck_selfmap,
+				      vmxcheck_memory,	 vmxcheck_fuzz};
 
-static const char *const names[] = {"all",   "controls", "host", "guest",  "segments",
-				    "lists", "insns",	 "ept",	 "invept", NULL};
+static const char *const names[] = {"all",    "controls", "host", "guest",  "segments",
+				    "lists",  "insns",	  "ept",  "invept", "selfmap",
+				    "memory", "fuzz",	  NULL};
 
 int guest_main(void)
 {
@@ -194,7 +207,7 @@ int guest_main(void)
 	outb(0xa1, 0xff);
 	init();
 	vmxcheck_valid();
-	guest_keep();
+	keep();
 	for (u32 i = 0; i < ARRAY_SIZE(tests); i++)
 		if (!which || which == i + 1)
 			tests[i]();

@@ -89,6 +89,7 @@ struct vmxcheck_row {
 #define NOT_PHYSICAL  BIT(51) /* beyond any width but the widest, which vmxcheck refuses */
 
 extern struct vmx_vcpu vmxcheck_vcpu;
+extern char vmxcheck_l2[];
 
 /* One line, and the count of what was checked and what failed. */
 __printf(3, 4) void vmxcheck(const char *name, bool ok, const char *fmt, ...);
@@ -105,6 +106,12 @@ u32 vmxcheck_enter(void);
 u32 vmxcheck_run(void);
 /* Dies unless the VMCS is a valid one again. */
 void vmxcheck_valid(void);
+/* All fields that software writes, and their valid values again. */
+extern const u16 vmxcheck_fields[];
+extern const u32 vmxcheck_fields_nr;
+void vmxcheck_restore(void);
+/* The VMCS made anew, whatever is in its memory. */
+void vmxcheck_renew(void);
 void vmxcheck_rows(const struct vmxcheck_row *rows, u32 n);
 
 /* The tables. */
@@ -116,3 +123,6 @@ void vmxcheck_lists(void);
 void vmxcheck_insns(void);
 void vmxcheck_ept(void);
 void vmxcheck_invept(void);
+void vmxcheck_fuzz(void);
+void vmxcheck_memory(void);
+void vmxcheck_selfmap(void);

@@ -100,6 +100,18 @@ u32 ept_access(enum l2_op op, u64 offset, u64 *value)
 	return answer;
 }
 
+u32 ept_store(u64 at, u64 value)
+{
+	u32 answer;
+
+	vmxcheck_vcpu.regs.rcx = L2_STORE;
+	vmxcheck_vcpu.regs.rbx = at;
+	vmxcheck_vcpu.regs.rdx = value;
+	answer = vmxcheck_run();
+	vmxcheck_vcpu.regs.rcx = L2_NOTHING;
+	return answer;
+}
+
 /* --- what must come of an access --- */
 
 static bool exec_only(void)

@@ -17,7 +17,7 @@
 #define EPT_A	   BIT(8)
 #define EPT_D	   BIT(9)
 
-enum l2_op { L2_NOTHING, L2_READ, L2_WRITE, L2_FETCH, L2_OPS };
+enum l2_op { L2_NOTHING, L2_READ, L2_WRITE, L2_FETCH, L2_OPS, L2_STORE = L2_OPS };
 
 /* A page of L1's for L2 to access: it begins with @number. Its L2-physical offset under a leaf of
  * @level that maps L1's memory around it. */
@@ -40,5 +40,7 @@ void ept_set(u64 offset, int level, u64 entry);
 u64 ept_get(u64 offset, int level);
 /* INVEPT of one type and the other in turn. */
 void ept_flush(void);
+/* L2 stores @value at its linear address @at. */
+u32 ept_store(u64 at, u64 value);
 /* L2 does @op at EPT_LINEAR + @offset: RUNS or the exit's reason. What it read is in *value. */
 u32 ept_access(enum l2_op op, u64 offset, u64 *value);

@@ -157,8 +157,7 @@ static void off(void)
 	vmxcheck_answer("VMXON", vmx_vmxon(vmx_region), 0);
 	vmxcheck("no VMCS is current after VMXON", vmx_vmptrst() == ~0ul, "0x%lx is",
 		 vmx_vmptrst());
-	vmx_vmptrld((u64)vmxcheck_vcpu.vmcs);
-	vmxcheck_valid();
+	vmxcheck_renew();
 }
 
 void vmxcheck_insns(void)

@@ -9,11 +9,15 @@ vmxcheck_l2:
 	je 2f
 	cmp $3, %rcx
 	je 3f
+	cmp $4, %rcx
+	je 4f
 0:	vmcall
 	jmp vmxcheck_l2
 1:	mov (%rbx), %rdx
 	jmp 0b
 2:	mov %rdx, 16(%rbx)
+	jmp 0b
+4:	mov %rdx, (%rbx)
 	jmp 0b
 3:	lea 8(%rbx), %rax
 	call *%rax
