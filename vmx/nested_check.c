@@ -66,7 +66,7 @@ static const char *check_nmi(const struct vmcs12 *v)
 	return NULL;
 }
 
-static const char *check_ept_pointer(u64 eptp, const struct vmx_limits *l)
+const char *vmx_check_ept_pointer(u64 eptp, const struct vmx_limits *l)
 {
 	u64 type = eptp & 7, levels = (eptp >> VMX_EPTP_WALK_SHIFT & 7) + 1;
 
@@ -85,7 +85,7 @@ static const char *check_memory(const struct vmcs12 *v, const struct vmx_limits 
 
 	REFUSE(proc2 & VMX_PROC2_VPID && !v->vpid, "VPID 0");
 	if (proc2 & VMX_PROC2_EPT)
-		return check_ept_pointer(v->ept_pointer, l);
+		return vmx_check_ept_pointer(v->ept_pointer, l);
 	REFUSE(proc2 & VMX_PROC2_UNRESTRICTED, "unrestricted guest without EPT");
 	REFUSE(proc2 & VMX_PROC2_PML, "PML without EPT");
 	REFUSE(proc2 & VMX_PROC2_MODE_EXEC, "execute by mode without EPT");

@@ -30,6 +30,8 @@ enum { ENTRY_FAIL_OTHER = 0, ENTRY_FAIL_PDPTE = 2, ENTRY_FAIL_LINK = 4 };
  * Controls, 26.2.1: VMfail with VMX_ERROR_ENTRY_CONTROLS.
  */
 const char *vmx_check_controls(const struct vmcs12 *v, const struct vmx_limits *l);
+/* An EPT pointer among them, 26.2.1.1; INVEPT wants such a one, too. */
+const char *vmx_check_ept_pointer(u64 eptp, const struct vmx_limits *l);
 /*
  * The host state, 26.2.2 to 26.2.4: VMfail with VMX_ERROR_ENTRY_HOST_STATE. @l1_long: L1 has
  * EFER.LMA.

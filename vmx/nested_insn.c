@@ -12,7 +12,7 @@
 /* Exit information of VMREAD and VMWRITE, table 27-14. */
 #define INFO_REG1     3 /* the operand, where it is a register */
 #define INFO_REGISTER BIT(10)
-#define INFO_REG2     28 /* the field's encoding */
+#define INFO_REG2     28 /* the one that is always a register */
 
 /* --- outcomes, 30.2 -------------------------------------------------------------------------- */
 
@@ -177,7 +177,7 @@ static u32 operand_size(void)
 	return vmx_code_is_64bit() ? sizeof(u64) : sizeof(u32);
 }
 
-static u64 encoding_of(const struct vmx_vcpu *vmx)
+u64 vmx_insn_register(const struct vmx_vcpu *vmx)
 {
 	u64 encoding = vmx->vcpu.gpr[vmcs_read(VMCS_exit_insn_info) >> INFO_REG2 & 15];
 
@@ -196,7 +196,7 @@ static u32 place_of(const struct vmcs_field_info *f, u64 encoding, u32 *size)
 static enum nested_result vmread(struct vmx_vcpu *vmx, const struct vm_exit *exit)
 {
 	u32 info = (u32)vmcs_read(VMCS_exit_insn_info), size;
-	u64 encoding = encoding_of(vmx), value = 0;
+	u64 encoding = vmx_insn_register(vmx), value = 0;
 	const struct vmcs_field_info *f = vmcs_field_of_l1(encoding);
 	gpa_t at;
 
@@ -219,7 +219,7 @@ static enum nested_result vmread(struct vmx_vcpu *vmx, const struct vm_exit *exi
 static enum nested_result vmwrite(struct vmx_vcpu *vmx, const struct vm_exit *exit)
 {
 	u32 info = (u32)vmcs_read(VMCS_exit_insn_info), size;
-	u64 encoding = encoding_of(vmx), value = 0;
+	u64 encoding = vmx_insn_register(vmx), value = 0;
 	const struct vmcs_field_info *f = vmcs_field_of_l1(encoding);
 	gpa_t at;
 
@@ -238,6 +238,15 @@ static enum nested_result vmwrite(struct vmx_vcpu *vmx, const struct vm_exit *ex
 	at = current_at(vmx, place_of(f, encoding, &size));
 	(void)!guest_write(vmx_mmu(vmx), at, &value, size);
 	return succeed(vmx, exit);
+}
+
+static enum nested_result invalidate(struct vmx_vcpu *vmx, const struct vm_exit *exit)
+{
+	int error = vmx_nested_invalidate(vmx, (enum vmx_exit_reason)exit->code);
+
+	if (error < 0)
+		return NESTED_DONE;
+	return error ? fail(vmx, exit, (u32)error) : succeed(vmx, exit);
 }
 
 /* --- all of them ----------------------------------------------------------------------------- */
@@ -264,6 +273,9 @@ enum nested_result vmx_nested_insn(struct vmx_vcpu *vmx, const struct vm_exit *e
 		return vmread(vmx, exit);
 	case VMX_EXIT_VMWRITE:
 		return vmwrite(vmx, exit);
+	case VMX_EXIT_INVEPT:
+	case VMX_EXIT_INVVPID:
+		return invalidate(vmx, exit);
 	}
 	return fault(vmx, EXC_UD);
 }

@@ -68,7 +68,7 @@ static void init_controls(struct vmx_vcpu *vmx)
 	vmcs_write(VMCS_exception_bitmap, EXCEPTIONS_L1);
 	vmcs_write(VMCS_msr_bitmap, ptr_to_hpa(msr_bitmap_l1).v);
 	vmcs_write(VMCS_virtual_apic, ptr_to_hpa(vmx->vapic).v);
-	vmcs_write(VMCS_ept_pointer, vmx->eptp);
+	vmcs_write(VMCS_ept_pointer, vmx->vpid01.eptp);
 	vmcs_write(VMCS_link_pointer, ~0ull);
 	vmcs_write(VMCS_cr0_mask, ~vmx_host.cr0_owned);
 	vmcs_write(VMCS_cr4_mask, ~vmx_host.cr4_owned);

@@ -148,7 +148,7 @@ static struct vcpu *vmx_vcpu_create(struct vm *vm, int id)
 	vmx->vcpu.id = id;
 	vmx->vcpu.fpu = page_alloc();
 	vmx->vapic = page_alloc();
-	vmx->eptp = vmx_eptp(&vmx_host.facts, mmu_tdp_root(vmx_mmu(vmx)));
+	vmx->vpid01.eptp = vmx_eptp(&vmx_host.facts, mmu_tdp_root(vmx_mmu(vmx)));
 	vmx->vpid = &vmx->vpid01;
 	vmx->nested.vmxon_pointer = vmx->nested.current = VMCS12_NONE;
 	vmx->vpid01.tag = (struct tlb_tag){.kind = TAG_TDP, .must_flush = true};

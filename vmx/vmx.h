@@ -18,11 +18,21 @@
 
 /* The number that hardware tags linear addresses' translations with, as one vCPU uses it. */
 struct vmx_vpid {
+	u64 eptp;	    /* the processor's EPT pointer that goes with it */
 	struct tlb_tag tag; /* says when translations by the EPT tables may be stale */
 	bool linear_stale; /* the guest's own tables, or what says how to read them, were changed */
 	u64 generation;	   /* of the CPU's numbers; 0: none taken yet */
 	u32 cpu, number;
 };
+
+/* What L1 tags L2's translations with, and the number that the processor has for the pair. */
+struct vmx_l1_tag {
+	u64 eptp;    /* L1's; 0: L2 without EPT */
+	u16 vpid;    /* L1's; 0: L2 without VPID */
+	bool synced; /* its shadow tables are, since L1's last INVEPT */
+	struct vmx_vpid hw;
+};
+#define VMX_L1_TAGS 16
 
 /*
  * A VMCS, and what it holds of the fields that the run loop has copies of: each is written only
@@ -51,7 +61,8 @@ struct vmx_vcpu {
 	struct vmx_vpid *vpid;
 	struct vmx_vmcs vmcs01;
 	struct vmx_vpid vpid01;
-	u64 eptp;
+	struct vmx_l1_tag l1_tags[VMX_L1_TAGS];
+	struct vmx_l1_tag *l1_tag; /* whose L2 runs, or NULL */
 
 	/* As rip and rflags: mirrors of the VMCS between an exit and an entry. */
 	u32 interruptibility;
@@ -138,6 +149,19 @@ void vmx_set_dr6(struct vmx_vcpu *vmx, u64 clear, u64 set);
 /* vpid.c */
 /* Before each entry, with the VMCS current: its VPID, and the flushes that are due. */
 void vmx_vpid_enter(struct vmx_vcpu *vmx, struct vmx_cpu *cpu);
+
+/* l1_tags.c */
+/* The tag for an L2 that L1 runs with these; 0: without. Valid until the next call. */
+struct vmx_l1_tag *vmx_l1_tag_get(struct vmx_vcpu *vmx, u16 vpid, u64 eptp);
+/* At VM entry of L1's: vmx_vpid_enter() is about @t, with the processor's own @eptp, from now on.
+ */
+void vmx_l1_tag_enter(struct vmx_vcpu *vmx, struct vmx_l1_tag *t, u64 eptp);
+/* At the exit to L1. */
+void vmx_l1_tag_exit(struct vmx_vcpu *vmx);
+/* L1's INVEPT for the tables at @eptp, or @all; the next entry with them syncs. */
+void vmx_l1_tags_invept(struct vmx_vcpu *vmx, bool all, u64 eptp);
+/* L1's INVVPID for @vpid, or @all but 0. */
+void vmx_l1_tags_invvpid(struct vmx_vcpu *vmx, bool all, u16 vpid);
 
 /* skip.c */
 int vmx_skip(struct vcpu *vcpu, const struct vm_exit *exit);

@@ -40,7 +40,7 @@ void vmx_vpid_enter(struct vmx_vcpu *vmx, struct vmx_cpu *cpu)
 		linear_stale = false;
 	}
 	if (unlikely(stale))
-		vmx_invept(VMX_INVEPT_SINGLE, vmx->eptp);
+		vmx_invept(VMX_INVEPT_SINGLE, v->eptp);
 	else if (unlikely(linear_stale))
 		vmx_invvpid(VMX_INVVPID_SINGLE, (u16)v->number);
 	if (unlikely(vmx->vmcs->vpid != v->number)) {

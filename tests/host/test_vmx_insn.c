@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-/* objects: vmx/nested_insn.o vmx/operand.o vmx/fields.o vmx/cr.o vmx/fetch.o vmx/intr.o vmx/skip.o
- */
+/* objects: vmx/nested_insn.o vmx/nested_inv.o vmx/l1_tags.o vmx/operand.o vmx/fields.o vmx/cr.o */
+// objects: vmx/fetch.o vmx/intr.o vmx/skip.o
 // objects: vmx/nested_check*.o tests/host/fake_vmx.o tests/host/vmx_l1.o
 /*
  * The VMX instructions as L1 executes them, against SDM 3C 30.3: each of their faults, each of
@@ -49,7 +49,7 @@ static void test_undefined(void **state)
 		assert_fault(EXC_UD);
 	}
 	l1_setup();
-	l1_execute(VMX_EXIT_INVEPT); /* not there yet */
+	l1_execute(VMX_EXIT_VMFUNC);
 	assert_fault(EXC_UD);
 }
 

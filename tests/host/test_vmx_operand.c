@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-/* objects: vmx/nested_insn.o vmx/operand.o vmx/fields.o vmx/cr.o vmx/fetch.o vmx/intr.o vmx/skip.o
- */
+/* objects: vmx/nested_insn.o vmx/nested_inv.o vmx/l1_tags.o vmx/operand.o vmx/fields.o vmx/cr.o */
+// objects: vmx/fetch.o vmx/intr.o vmx/skip.o
 // objects: vmx/nested_check*.o tests/host/fake_vmx.o tests/host/vmx_l1.o
 /* Memory operands of the VMX instructions: where they are, and what faults. */
 #include <setjmp.h>

@@ -142,7 +142,7 @@ static void vcpu_make(u32 vcpu)
 	vmx->vcpu.vm = vms[vcpu % VMS];
 	vmx->vmcs = &vmx->vmcs01;
 	vmx->vpid = &vmx->vpid01;
-	vmx->eptp = eptp_of(root_of[vcpu % VMS]);
+	vmx->vpid01.eptp = eptp_of(root_of[vcpu % VMS]);
 	vmx->vpid01.tag = (struct tlb_tag){.kind = TAG_TDP, .must_flush = true};
 }
 

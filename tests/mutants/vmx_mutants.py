@@ -311,6 +311,45 @@ MUTANTS += [
            "changed & (CR4_PAE | CR4_PGE | CR4_PSE | CR4_SMEP) && load_pdptes(vmx)", "false", CR),
 ]
 
+INV = "test_vmx_inv"
+TAGS = "test_vmx_l1_tags"
+MUTANTS += [
+    mutant("vmx-inv-type-wide", "vmx/nested_inv.c", "type > VMX_INVVPID_KEEP_GLOBAL ||", "", INV),
+    mutant("vmx-inv-type-of-none", "vmx/nested_inv.c",
+           "|| !(vmx_host.limits.ept_vpid & BIT(first + type))", "", INV),
+    mutant("vmx-invept-any-pointer", "vmx/nested_inv.c",
+           "&& vmx_check_ept_pointer(descriptor[0], &vmx_host.limits)", "&& false", INV),
+    mutant("vmx-invept-pointer-of-all", "vmx/nested_inv.c", "type == VMX_INVEPT_SINGLE &&", "", INV),
+    mutant("vmx-invvpid-wide", "vmx/nested_inv.c", "descriptor[0] >> 16 ||", "", INV),
+    mutant("vmx-invvpid-of-l1", "vmx/nested_inv.c",
+           "(type != VMX_INVVPID_ALL && !descriptor[0]) ||", "", INV),
+    mutant("vmx-invvpid-not-canonical", "vmx/nested_inv.c",
+           "(type == VMX_INVVPID_ADDRESS && !vmx_canonical(descriptor[1]))", "false", INV),
+    mutant("vmx-invvpid-flushes-l1", "vmx/l1_tags.c", "all ? t->vpid : t->vpid == vpid",
+           "all || t->vpid == vpid", TAGS),
+    mutant("vmx-invvpid-of-another", "vmx/l1_tags.c", "all ? t->vpid : t->vpid == vpid", "true",
+           INV),
+    mutant("vmx-invvpid-not-all", "vmx/l1_tags.c", "all ? t->vpid : t->vpid == vpid",
+           "t->vpid == vpid", INV),
+    mutant("vmx-invept-by-the-whole-pointer", "vmx/l1_tags.c",
+           "t->eptp / PAGE_SIZE == eptp / PAGE_SIZE", "t->eptp == eptp", INV),
+    mutant("vmx-invept-always-all", "vmx/l1_tags.c",
+           "all || t->eptp / PAGE_SIZE == eptp / PAGE_SIZE", "true", INV),
+    mutant("vmx-tag-of-another-pointer", "vmx/l1_tags.c", "t->vpid == vpid && t->eptp == eptp",
+           "t->vpid == vpid", TAGS),
+    mutant("vmx-tag-of-another-vpid", "vmx/l1_tags.c", "t->vpid == vpid && t->eptp == eptp",
+           "t->eptp == eptp", TAGS),
+    mutant("vmx-tag-of-another-root", "vmx/l1_tags.c", "t->hw.tag.must_flush = true;", "", TAGS),
+    mutant("vmx-tag-blind-to-nested", "vmx/l1_tags.c", "t->hw.tag.kind = TAG_NESTED;", "", TAGS),
+    mutant("vmx-entry-without-vpid-keeps", "vmx/l1_tags.c", "t->hw.linear_stale = true; vmx->l1_tag",
+           "(void)0; vmx->l1_tag", TAGS),
+    mutant("vmx-exit-without-vpid-keeps", "vmx/l1_tags.c", "vmx->vpid01.linear_stale = true;",
+           "(void)0;", TAGS),
+    mutant("vmx-vpid-flushes-another-pointer", "vmx/vpid.c",
+           "vmx_invept(VMX_INVEPT_SINGLE, v->eptp)",
+           "vmx_invept(VMX_INVEPT_SINGLE, vmx->vpid01.eptp)", TAGS),
+]
+
 # What only a machine shows.
 MUTANTS += [
     mutant("vmx-interrupts-held-back", "vmx/probe.c", "#define PIN_LIKED VMX_PIN_TIMER",
