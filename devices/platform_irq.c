@@ -8,7 +8,6 @@
 #include "kernel/time.h"
 #include "kernel/trace.h"
 #include "kernel/vendor.h"
-#include "lib/x86.h"
 
 #define NSEC 1000000000ull
 
@@ -61,11 +60,7 @@ static u64 apic_now(void *ctx)
 
 static u64 apic_tsc(void *ctx)
 {
-	struct vcpu *vcpu = ((struct platform_lapic *)ctx)->vcpu;
-	u64 tsc = 0;
-
-	(void)!vendor->msr_read(vcpu, MSR_TSC, &tsc);
-	return tsc;
+	return vendor->l1_tsc(((struct platform_lapic *)ctx)->vcpu);
 }
 
 static u64 apic_tsc_to_ns(void *ctx, u64 ticks)

@@ -118,6 +118,11 @@ static bool canonical(u64 address)
 	return (u64)((s64)(address << unused) >> unused) == address;
 }
 
+u64 svm_l1_tsc(struct vcpu *vcpu)
+{
+	return rdtsc() + to_svm(vcpu)->vmcb01->control.tsc_offset;
+}
+
 int svm_msr_read(struct vcpu *vcpu, u32 msr, u64 *val)
 {
 	struct svm_vcpu *svm = to_svm(vcpu);

@@ -37,6 +37,11 @@ static int pat_write(u64 val)
 	return 0;
 }
 
+u64 vmx_l1_tsc(struct vcpu *vcpu)
+{
+	return rdtsc() + to_vmx(vcpu)->tsc_offset;
+}
+
 int vmx_msr_read(struct vcpu *vcpu, u32 msr, u64 *val)
 {
 	struct vmx_vcpu *vmx = to_vmx(vcpu);

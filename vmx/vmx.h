@@ -192,6 +192,7 @@ void vmx_event_inject(struct vmx_vcpu *vmx);
 void vmx_event_collect(struct vmx_vcpu *vmx, u32 info);
 
 /* msr.c */
+u64 vmx_l1_tsc(struct vcpu *vcpu);
 int vmx_msr_read(struct vcpu *vcpu, u32 msr, u64 *val);
 int vmx_msr_write(struct vcpu *vcpu, u32 msr, u64 val);
 
