@@ -143,6 +143,19 @@ static void test_against_the_processor(void **state)
 
 /* --- string instructions --- */
 
+/*
+ * With 32-bit addresses and ECX 0 there is nothing to do; whether the upper halves of the registers
+ * are cleared all the same depends on the processor.
+ */
+static void forgive_upper_halves(const struct emulate_cpu *cpu, struct native_state *s)
+{
+	static const u8 regs[] = {RCX, RSI, RDI};
+
+	for (u32 i = 0; i < ARRAY_SIZE(regs); i++)
+		if (s->gpr[regs[i]] == (u32)cpu->gpr[regs[i]])
+			s->gpr[regs[i]] = cpu->gpr[regs[i]];
+}
+
 static void try_string(u8 opcode)
 {
 	bool half = below(4) == 0, wide = below(2), narrow = below(4) == 0, rep = below(2);
@@ -151,6 +164,7 @@ static void try_string(u8 opcode)
 	struct native_state s;
 	struct emulate_cpu cpu;
 	struct emulate_insn insn;
+	bool nothing;
 	int r, steps = 0;
 
 	random_state(&s);
@@ -179,7 +193,10 @@ static void try_string(u8 opcode)
 	} while (r);
 	if (rep && narrow)
 		assert_int_equal(steps, MAX((u32)s.gpr[RCX], 1u));
+	nothing = rep && narrow && !(u32)s.gpr[RCX];
 	native_run(m.code, m.len, &s);
+	if (nothing)
+		forgive_upper_halves(&cpu, &s);
 	check_same(&m, &cpu, &s, 0);
 }
 
