@@ -69,6 +69,9 @@ void die(const char *fmt, ...)
 void machine_exit(u32 status)
 {
 	outl(PORT_EXIT, status);
+	/* Bochs has no such port: this breaks into its debugger, or shuts it down. */
+	for (const char *c = status ? "Shutdown" : "D"; *c; c++)
+		outb(PORT_BOCHS, (u8)*c);
 	for (;;)
 		asm volatile("cli\n\thlt");
 }

@@ -8,8 +8,9 @@
 #include "guests/cpu.h"
 #include "lib/types.h"
 
-#define PORT_UART 0x3f8
-#define PORT_EXIT 0xf4
+#define PORT_UART  0x3f8
+#define PORT_EXIT  0xf4
+#define PORT_BOCHS 0x8900
 
 /* The kernel's own: its options' names, NULL-terminated, and its result: 0 when all was well. */
 extern const char *const guest_options[];

@@ -159,6 +159,18 @@ class Test:
             self.check(output, result)
 
 
+class Bare(Test):
+    """A guest by itself in Bochs, nothing of ours underneath: what it expects is what Bochs does."""
+
+    @property
+    def targets(self):
+        return [os.path.join(self.build, self.l1)]
+
+    def make_iso(self, top):
+        return iso.mkiso(os.path.join(top, "bare.iso"), os.path.join(self.build, self.l1),
+                         self.l1_cmdline, loader="multiboot")
+
+
 def find_in_order(patterns, text):
     """None when all occur, each after the one before; else the first that does not."""
     at = 0
