@@ -157,12 +157,19 @@ static void run_row(const struct vmxcheck_row *row)
 	vmxcheck_valid();
 }
 
+/* Whether the processor has what the row needs, and nothing that makes it another row. */
+static bool applies(const struct vmxcheck_row *row)
+{
+	u32 has = row->needs_msr ? (u32)(rdmsr(row->needs_msr) >> 32) : 0;
+
+	return (has & row->needs) == row->needs && !(has & row->unless);
+}
+
 void vmxcheck_rows(const struct vmxcheck_row *rows, u32 n)
 {
 	for (u32 i = 0; i < n; i++) {
-		if (rows[i].needs_msr &&
-		    (rdmsr(rows[i].needs_msr) >> 32 & rows[i].needs) != rows[i].needs)
-			vmxcheck_skip(rows[i].name, "this processor lacks the control");
+		if (!applies(&rows[i]))
+			vmxcheck_skip(rows[i].name, "not with this processor's controls");
 		else if (!rows[i].bochs_differs || !vmxcheck_bochs_differs(rows[i].name))
 			run_row(&rows[i]);
 	}
@@ -189,14 +196,15 @@ static void init(void)
 	vmx_vcpu_host(&vmxcheck_vcpu);
 }
 
-static void (*const tests[])(void) = {vmxcheck_controls, vmxcheck_host,	  vmxcheck_guest,
-				      vmxcheck_segments, vmxcheck_lists,  vmxcheck_insns,
-				      vmxcheck_ept,	 vmxcheck_invept, vmxcheck_selfmap,
-				      vmxcheck_memory,	 vmxcheck_fuzz};
+#define IN_ALL 11 /* so many of these: the others do not return */
+static void (*const tests[])(void) = {
+	vmxcheck_controls, vmxcheck_host,  vmxcheck_guest,  vmxcheck_segments, vmxcheck_lists,
+	vmxcheck_insns,	   vmxcheck_ept,   vmxcheck_invept, vmxcheck_selfmap,  vmxcheck_memory,
+	vmxcheck_fuzz,	   vmxcheck_abort, vmxcheck_lost};
 
-static const char *const names[] = {"all",    "controls", "host", "guest",  "segments",
-				    "lists",  "insns",	  "ept",  "invept", "selfmap",
-				    "memory", "fuzz",	  NULL};
+static const char *const names[] = {"all",    "controls", "host",  "guest",  "segments",
+				    "lists",  "insns",	  "ept",   "invept", "selfmap",
+				    "memory", "fuzz",	  "abort", "lost",   NULL};
 
 int guest_main(void)
 {
@@ -209,7 +217,7 @@ int guest_main(void)
 	vmxcheck_valid();
 	keep();
 	for (u32 i = 0; i < ARRAY_SIZE(tests); i++)
-		if (!which || which == i + 1)
+		if (which ? which == i + 1 : i < IN_ALL)
 			tests[i]();
 	console_print("VMXCHECK %s: %u checks, %u failed\n", names[which], made, failed);
 	return failed != 0;

@@ -43,6 +43,7 @@ struct vmxcheck_row {
 	struct vmxcheck_edit edits[VMXCHECK_EDITS];
 	u32 needs_msr; /* 0, or the capability MSR that must allow @needs: else it is not tried */
 	u32 needs;
+	u32 unless;	    /* ... or must not allow */
 	bool bochs_differs; /* Bochs itself gives another answer */
 };
 
@@ -73,6 +74,7 @@ struct vmxcheck_row {
 #define NEEDS_PIN(v)   .needs_msr = MSR_VMX_TRUE_PIN, .needs = (u32)(v)
 #define NEEDS_PROC(v)  .needs_msr = MSR_VMX_TRUE_PROC, .needs = (u32)(v)
 #define NEEDS_PROC2(v) .needs_msr = MSR_VMX_PROC2, .needs = (u32)(v)
+#define UNLESS_PROC(v) .needs_msr = MSR_VMX_TRUE_PROC, .unless = (u32)(v)
 #define BOTH(a, b)     a, b
 #define BOCHS_DIFFERS  .bochs_differs = true
 
@@ -124,5 +126,8 @@ void vmxcheck_insns(void);
 void vmxcheck_ept(void);
 void vmxcheck_invept(void);
 void vmxcheck_fuzz(void);
+/* These end the machine. */
+void vmxcheck_abort(void);
+void vmxcheck_lost(void);
 void vmxcheck_memory(void);
 void vmxcheck_selfmap(void);

@@ -162,6 +162,26 @@ static void vmxon_region(void)
 	vmxcheck_renew();
 }
 
+/* An exit that cannot store an MSR is a VMX abort (SDM 3C 27.4, 27.7): the processor stops. */
+void vmxcheck_abort(void)
+{
+	console_print("VMXCHECK abort: now\n");
+	vmxcheck_vcpu.l2_msrs[0].reserved = 1;
+	vmcs_write(VMCS_entry_msr_load_count, 0);
+	vmxcheck_run();
+	vmxcheck("abort", false, "L1 runs on after a VMX abort");
+}
+
+/* The exit goes to where nothing is mapped, with no IDT either: a triple fault of L1's. */
+void vmxcheck_lost(void)
+{
+	console_print("VMXCHECK lost: now\n");
+	vmcs_write(VMCS_host_rip, BIT(46));
+	vmcs_write(VMCS_host_idtr_base, BIT(46));
+	vmxcheck_run();
+	vmxcheck("lost", false, "L1 runs on where nothing is mapped");
+}
+
 void vmxcheck_memory(void)
 {
 	ept_setup();

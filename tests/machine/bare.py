@@ -14,6 +14,8 @@ def l1(name, machine, said, words):
 TESTS = [
     Bare("bare-vmxcheck", machine="bochs-vmx", memory="512M", l1="guests/vmxcheck.elf",
          expect=[r"^VMXCHECK all: 2\d\d\d checks, 0 failed"], reject=[r"FAILED:"], timeout=60),
+    Bare("bare-vmx-lost", machine="bochs-vmx", memory="512M", l1="guests/vmxcheck.elf", status=1,
+         l1_cmdline="test=lost", expect=[r"^VMXCHECK lost: now"], reject=[r"FAILED:"], timeout=60),
     l1("bare-l1-vmx", "bochs-vmx", "Intel VMX, nested paging 2m", ""),
     l1("bare-l1-vmx-shadow", "bochs-vmx", "Intel VMX, shadow paging 2m", "shadow=on evict=5"),
     l1("bare-l1-vmx-no-ad", "bochs-vmx", "Intel VMX, nested paging 2m", "ad=off hlt=l0"),
