@@ -20,8 +20,8 @@ struct vmx_l1_tag *vmx_l1_tag_get(struct vmx_vcpu *vmx, u16 vpid, u64 eptp)
 	struct vmx_l1_tag *t = &vmx->l1_tags[(vpid + eptp / PAGE_SIZE) % VMX_L1_TAGS];
 
 	if (unlikely(!is(t, vpid, eptp))) {
-		*t = (struct vmx_l1_tag){.vpid = vpid, .eptp = eptp};
 		/* Its number is another's: generation 0 has it take a new one, all flushed. */
+		*t = (struct vmx_l1_tag){.vpid = vpid, .eptp = eptp};
 	}
 	t->hw.tag.kind = TAG_NESTED;
 	return t;
@@ -67,13 +67,16 @@ void vmx_l1_tags_invept(struct vmx_vcpu *vmx, bool all, u64 eptp)
 	}
 }
 
-/* All addresses, global ones too: it may be more than what was asked for, 28.3.3.3. */
+/*
+ * All addresses, global ones too: it may be more than what was asked for, 28.3.3.3. What has no
+ * VPID is flushed by each transition.
+ */
 void vmx_l1_tags_invvpid(struct vmx_vcpu *vmx, bool all, u16 vpid)
 {
 	for (u32 i = 0; i < VMX_L1_TAGS; i++) {
 		struct vmx_l1_tag *t = &vmx->l1_tags[i];
 
-		if (all ? t->vpid : t->vpid == vpid)
+		if (all || t->vpid == vpid)
 			t->hw.linear_stale = true;
 	}
 }

@@ -7,14 +7,11 @@
 #include "lib/string.h"
 #include "lib/x86.h"
 #include "vmx/asm.h"
+#include "vmx/bitmaps.h"
 #include "vmx/vmx.h"
 
-/* SDM 3C 24.6.9: four maps of 8192 MSRs each; a set bit is an exit. */
-#define BITMAP_WRITE 2048
-#define BITMAP_HIGH  1024
-#define HIGH_FIRST   0xc0000000u
-
-/* For L1: what the processor switches, or fpu.c, L1 may read and write itself. */
+/* A set bit is an exit. For L1: what the processor switches, or fpu.c, L1 may read and write
+ * itself. */
 static u8 msr_bitmap_l1[PAGE_SIZE] __aligned(4096);
 
 static const u32 free_msrs[] = {
@@ -30,12 +27,11 @@ static const u32 free_msrs[] = {
 
 static void let_through(u32 msr)
 {
-	u32 at = msr >= HIGH_FIRST ? BITMAP_HIGH : 0;
-	u32 bit = msr & 0x1fff;
-	u8 mask = (u8)BIT(bit % 8);
+	for (u32 write = 0; write < 2; write++) {
+		int bit = vmx_msr_bit(msr, write);
 
-	msr_bitmap_l1[at + bit / 8] &= (u8)~mask;
-	msr_bitmap_l1[BITMAP_WRITE + at + bit / 8] &= (u8)~mask;
+		msr_bitmap_l1[bit / 8] &= (u8)~BIT(bit % 8);
+	}
 }
 
 void vmx_vmcs_init_maps(void)

@@ -18,10 +18,11 @@
 
 #define CPUS	2
 #define VCPUS	2
-#define VPIDS	4  /* of L1's; 0: none */
+#define VPIDS	4  /* of L1's; the first: none */
 #define EPTPS	20 /* of L1's: more than there are tags */
 #define NUMBERS 9
-#define ROOTS	3 /* pages that serve as shadow roots; a fourth is that of L1's own tables */
+#define ROOTS	6 /* pages that serve as shadow roots; one more is that of L1's own tables */
+#define NO_ROOT ROOTS
 
 struct vmx_host vmx_host;
 struct vmx_cpu vmx_cpus[MAX_CPUS];
@@ -58,8 +59,12 @@ static struct vm *vm;
 static struct vmx_vcpu *vcpus[VCPUS];
 static u64 epoch[VCPUS][VPIDS]; /* raised when L1 flushes what is linear under this VPID */
 static u32 root_of[EPTPS];	/* the shadow root of an EPT pointer of L1's */
+static bool root_used[ROOTS];	/* since it was last free */
 static u32 cpu_now;
 static u64 invepts, invvpids;
+
+/* The last one shares a tag's place with the second. */
+static const u16 vpids[VPIDS] = {0, 1, 2, 1 + VMX_L1_TAGS};
 
 static u64 hw_eptp(u32 root)
 {
@@ -82,6 +87,53 @@ static void invvpid(u64 type, u64 vpid)
 		memset(tlb[cpu_now], 0, sizeof(tlb[cpu_now]));
 	else
 		memset(tlb[cpu_now][vpid], 0, sizeof(tlb[cpu_now][vpid]));
+}
+
+static u32 below(u32 n)
+{
+	return (u32)rand() % n;
+}
+
+static void flush_nested(void)
+{
+	struct flush_batch b = FLUSH_BATCH_INIT;
+
+	rwlock_write_lock(&vm->mmu.lock);
+	flush_owe(&b, BIT(MMU_TREE_NESTED));
+	flush_pay(&vm->mmu, &b);
+	rwlock_write_unlock(&vm->mmu.lock);
+}
+
+/* Roots that are nobody's are freed, which flushes. */
+static void free_roots(void)
+{
+	memset(root_used, 0, sizeof(root_used));
+	for (u32 i = 0; i < EPTPS; i++)
+		if (root_of[i] != NO_ROOT)
+			root_used[root_of[i]] = true;
+	flush_nested();
+}
+
+/* The next entry with these tables finds another root, with no flush in between. */
+static void leave_root(u32 eptp)
+{
+	root_of[eptp] = NO_ROOT;
+}
+
+static void find_root(u32 eptp)
+{
+	u32 root = below(ROOTS), tries;
+
+	for (tries = 0; root_used[root]; tries++) {
+		root = (root + 1) % ROOTS;
+		if (tries == ROOTS) {
+			leave_root(below(EPTPS));
+			free_roots();
+			tries = 0;
+		}
+	}
+	root_used[root] = true;
+	root_of[eptp] = root;
 }
 
 /* The processor runs it, and caches all that it may. */
@@ -113,13 +165,16 @@ static void run_l1(u32 vcpu, u32 cpu)
 	run(vcpu, cpu, ROOTS, now);
 }
 
+/* @vpid: which of vpids[]. */
 static void run_l2(u32 vcpu, u32 cpu, u16 vpid, u32 eptp)
 {
 	struct vmx_vcpu *vmx = vcpus[vcpu];
 	u64 pointer = (u64)(eptp + 1) * PAGE_SIZE | 0x1e;
 	struct cached now = {.vcpu = vcpu, .vpid = vpid, .eptp = eptp};
 
-	vmx_l1_tag_enter(vmx, vmx_l1_tag_get(vmx, vpid, pointer), hw_eptp(root_of[eptp]));
+	if (root_of[eptp] == NO_ROOT)
+		find_root(eptp);
+	vmx_l1_tag_enter(vmx, vmx_l1_tag_get(vmx, vpids[vpid], pointer), hw_eptp(root_of[eptp]));
 	if (!vpid)
 		epoch[vcpu][0]++; /* 28.3.3.1 */
 	now.epoch = epoch[vcpu][vpid];
@@ -130,35 +185,12 @@ static void run_l2(u32 vcpu, u32 cpu, u16 vpid, u32 eptp)
 		epoch[vcpu][0]++;
 }
 
-static u32 below(u32 n)
-{
-	return (u32)rand() % n;
-}
-
-static void flush_nested(void)
-{
-	struct flush_batch b = FLUSH_BATCH_INIT;
-
-	rwlock_write_lock(&vm->mmu.lock);
-	flush_owe(&b, BIT(MMU_TREE_NESTED));
-	flush_pay(&vm->mmu, &b);
-	rwlock_write_unlock(&vm->mmu.lock);
-}
-
-/* A root is freed, which flushes, and its page or another one serves. */
-static void new_root(void)
-{
-	flush_nested();
-	for (u32 i = 0; i < EPTPS; i++)
-		root_of[i] = below(ROOTS);
-}
-
 static void invvpid_of_l1(u32 vcpu, bool all, u16 vpid)
 {
 	for (u16 i = 1; i < VPIDS; i++)
 		if (all || i == vpid)
 			epoch[vcpu][i]++;
-	vmx_l1_tags_invvpid(vcpus[vcpu], all, vpid);
+	vmx_l1_tags_invvpid(vcpus[vcpu], all, vpids[vpid]);
 }
 
 static void setup(void)
@@ -169,7 +201,9 @@ static void setup(void)
 	vmx_host.vpids = NUMBERS;
 	memset(tlb, 0, sizeof(tlb));
 	memset(physical, 0, sizeof(physical));
-	memset(root_of, 0, sizeof(root_of));
+	memset(root_used, 0, sizeof(root_used));
+	for (u32 i = 0; i < EPTPS; i++)
+		leave_root(i);
 	for (u32 i = 0; i < CPUS; i++)
 		vmx_cpus[i] = (struct vmx_cpu){.vpid_generation = 1, .vpid_next = NUMBERS};
 	vm = calloc(1, sizeof(*vm));
@@ -204,8 +238,9 @@ static void operation(void)
 		flush_nested();
 		break;
 	case 2:
+		leave_root(below(EPTPS));
 		if (!below(4))
-			new_root();
+			free_roots();
 		break;
 	case 3:
 	case 4:
@@ -216,10 +251,6 @@ static void operation(void)
 	}
 }
 
-/*
- * Two of L1's pointers may lead to one root: the same tables, read in the same way. Then what is
- * combined is the same, too.
- */
 static void test_random(void **state)
 {
 	(void)state;
