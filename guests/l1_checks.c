@@ -9,7 +9,7 @@
 
 #define HISTORY_PAGES  64
 #define HISTORY_DENSE  32 /* of them side by side; the others each in a 2M range of their own */
-#define HISTORY_SPREAD ((u64)128 << 20)	       /* where the first half of those is */
+#define HISTORY_SPREAD L1_MEMORY_END	       /* where the first half of those is */
 #define L1_OWN_HUGE    (2 * SIZE_1G - SIZE_2M) /* ... and the second half: L2 leaves it alone */
 #define MSRS_EVERY     16		       /* exits between two looks at the MSRs */
 #define COMPLETE_EVERY 4096

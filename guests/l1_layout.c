@@ -14,7 +14,7 @@
  */
 #include "guests/l1.h"
 
-#define L1_LOW_BASE  ((u64)256 << 20) /* backs L2's memory from 0 on */
+#define L1_LOW_BASE  ((u64)128 << 20) /* backs L2's memory from 0 on */
 #define L1_HUGE_BASE ((u64)1 << 30)   /* backs the 1G page, but for its last 2M */
 #define ALIAS2_HUGE  ((u64)128 << 20) /* so much of the 1G page has partial entries in alias 2 */
 
