@@ -20,8 +20,8 @@
 #define VCPUS	2
 #define VPIDS	4  /* of L1's; the first: none */
 #define EPTPS	20 /* of L1's: more than there are tags */
-#define NUMBERS 9
-#define ROOTS	6 /* pages that serve as shadow roots; one more is that of L1's own tables */
+#define NUMBERS 60
+#define ROOTS	30 /* pages that serve as shadow roots; one more is that of L1's own tables */
 #define NO_ROOT ROOTS
 
 struct vmx_host vmx_host;
