@@ -14,13 +14,16 @@
 #define MSR_AMD_TOP_MEM2     0xc001001d
 #define MSR_AMD_INT_PENDING  0xc0010055
 #define MSR_AMD_DE_CFG	     0xc0011029
-#define MTRR_DEF_WRITE_BACK  0x806 /* enabled, no fixed ranges, all memory write-back */
+#define MTRR_DEF_WRITE_BACK  0x806	 /* enabled, no fixed ranges, all memory write-back */
+#define MTRR_DEF_RESERVED    (~0x8ffull) /* with the fixed ranges' bit, as MTRRCAP has none */
+#define MTRR_TYPES	     0x73	 /* UC, WC, WT, WP, WB, by number (SDM 3A 11.11.2.1) */
 #define DE_CFG_LFENCE_SERIAL 0x2
 
 enum msr_write_rule {
 	WRITE_GP,     /* read-only */
 	WRITE_IGNORE, /* the value has no meaning here */
 	WRITE_SAME,   /* only the value that is read may be written */
+	WRITE_MTRR, /* any type that there is: kernels switch MTRRs off for a while and on again */
 };
 
 static const struct msr_rule {
@@ -31,7 +34,7 @@ static const struct msr_rule {
 } rules[] = {
 	{MSR_BIOS_SIGN_ID, WRITE_IGNORE, 0, "microcode revision: there is none to load"},
 	{MSR_MTRRCAP, WRITE_GP, 0, "CPUID offers MTRR, but no ranges: nested paging decides"},
-	{MSR_MTRR_DEF_TYPE, WRITE_SAME, MTRR_DEF_WRITE_BACK, "all memory is write-back"},
+	{MSR_MTRR_DEF_TYPE, WRITE_MTRR, MTRR_DEF_WRITE_BACK, "all memory is write-back"},
 	{MSR_AMD_SYSCFG, WRITE_GP, 0, "no MTRR extensions, no memory encryption"},
 	{MSR_AMD_HWCR, WRITE_IGNORE, 0, "kernels set errata bits in it"},
 	{MSR_AMD_TOP_MEM2, WRITE_GP, 0, "no memory ranges of the northbridge"},
@@ -69,6 +72,21 @@ int msr_read(struct vcpu *vcpu, u32 index, u64 *val)
 	return 0;
 }
 
+static bool may_write(const struct msr_rule *rule, u64 val)
+{
+	switch (rule->write) {
+	case WRITE_IGNORE:
+		return true;
+	case WRITE_SAME:
+		return val == rule->value;
+	case WRITE_MTRR:
+		return !(val & MTRR_DEF_RESERVED) && (val & 0xff) < 8 &&
+		       MTRR_TYPES >> (val & 0xff) & 1;
+	default:
+		return false;
+	}
+}
+
 int msr_write(struct vcpu *vcpu, u32 index, u64 val)
 {
 	const struct msr_rule *rule;
@@ -79,9 +97,7 @@ int msr_write(struct vcpu *vcpu, u32 index, u64 val)
 	if (err != -ENOENT)
 		return err ? -EINVAL : 0;
 	rule = find(index);
-	if (rule && rule->write == WRITE_IGNORE)
-		return 0;
-	if (rule && rule->write == WRITE_SAME && val == rule->value)
+	if (rule && may_write(rule, val))
 		return 0;
 	trace(msr_unknown, index, 1, val, vcpu->rip);
 	return -EINVAL;

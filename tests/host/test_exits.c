@@ -127,7 +127,14 @@ static void test_msrs(void **state)
 	assert_int_equal(vcpu.gpr[RAX], 0x806);
 	msr(MSR_MTRR_DEF_TYPE, true, 0x806);
 	assert_false(faulted());
-	msr(MSR_MTRR_DEF_TYPE, true, 0x800);
+	msr(MSR_MTRR_DEF_TYPE, true, 0);
+	assert_false(faulted());
+	/* No such type, no fixed ranges, no such bit. */
+	msr(MSR_MTRR_DEF_TYPE, true, 0x802);
+	assert_true(faulted());
+	msr(MSR_MTRR_DEF_TYPE, true, 0xc06);
+	assert_true(faulted());
+	msr(MSR_MTRR_DEF_TYPE, true, 0x1806);
 	assert_true(faulted());
 	msr(MSR_MTRRCAP, true, 0);
 	assert_true(faulted());
