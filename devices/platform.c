@@ -7,6 +7,7 @@
 #include "kernel/params.h"
 #include "kernel/platform.h"
 #include "kernel/time.h"
+#include "kernel/vendor.h"
 #include "lib/printf.h"
 
 /* One call for the whole line: the console does not mix calls. */
@@ -123,6 +124,8 @@ static void init_devices(struct platform *p)
 	board_init(&p->board);
 }
 
+_Static_assert(VCLOCK_CPUS == VM_MAX_VCPUS, "a counter for each");
+
 int platform_create(struct vm *vm)
 {
 	struct platform *p = kzalloc(sizeof(*p));
@@ -173,12 +176,21 @@ u64 platform_tick(struct vm *vm)
 
 void platform_freeze(struct vm *vm)
 {
-	vclock_stop(&platform_of(vm)->clock);
+	struct vclock *clock = &platform_of(vm)->clock;
+
+	for (int i = 0; clock->running && i < vm->nr_vcpus; i++)
+		clock->tsc[i] = vendor->l1_tsc(vm->vcpus[i]);
+	vclock_stop(clock);
 }
 
+/* At first the counters begin with 0, as after a reset. */
 void platform_thaw(struct vm *vm)
 {
-	vclock_start(&platform_of(vm)->clock);
+	struct vclock *clock = &platform_of(vm)->clock;
+
+	for (int i = 0; !clock->running && i < vm->nr_vcpus; i++)
+		vendor->set_l1_tsc(vm->vcpus[i], clock->tsc[i]);
+	vclock_start(clock);
 	platform_rearm(platform_of(vm));
 	for (int i = 0; i < vm->nr_vcpus; i++)
 		vcpu_kick(vm->vcpus[i]);

@@ -2,11 +2,13 @@
 /* The VM's clock; devices/vclock.h. */
 #include "devices/vclock.h"
 #include "kernel/time.h"
+#include "lib/string.h"
 
 #define NEVER (~0ull)
 
 static const struct state_field fields[] = {
 	STATE_FIELD(struct vclock_state, now),
+	STATE_FIELD(struct vclock_state, tsc),
 };
 
 const struct state_desc vclock_state_desc = {
@@ -43,6 +45,7 @@ u64 vclock_to_host(const struct vclock *c, u64 t)
 void vclock_save(const struct vclock *c, struct vclock_state *state)
 {
 	state->now = vclock_now(c);
+	memcpy(state->tsc, c->tsc, sizeof(state->tsc));
 }
 
 int vclock_load(struct vclock *c, const struct vclock_state *state)
@@ -50,5 +53,6 @@ int vclock_load(struct vclock *c, const struct vclock_state *state)
 	if (state->now >> 63)
 		return -EINVAL;
 	c->value = state->now;
+	memcpy(c->tsc, state->tsc, sizeof(c->tsc));
 	return 0;
 }

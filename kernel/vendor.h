@@ -58,6 +58,8 @@ struct vendor_ops {
 	void (*intr_window)(struct vcpu *vcpu);
 	/* The time-stamp counter as L1 reads it, whichever level runs. */
 	u64 (*l1_tsc)(struct vcpu *vcpu);
+	/* Parked vCPUs only. */
+	void (*set_l1_tsc)(struct vcpu *vcpu, u64 tsc);
 	/* CR8 of L1, which is bits 7:4 of its local APIC's TPR (SDM 3A 10.8.6.1). */
 	u8 (*get_cr8)(struct vcpu *vcpu);
 	void (*set_cr8)(struct vcpu *vcpu, u8 cr8);

@@ -118,6 +118,11 @@ static bool canonical(u64 address)
 	return (u64)((s64)(address << unused) >> unused) == address;
 }
 
+void svm_set_l1_tsc(struct vcpu *vcpu, u64 tsc)
+{
+	(void)tsc_write(to_svm(vcpu), tsc);
+}
+
 u64 svm_l1_tsc(struct vcpu *vcpu)
 {
 	return rdtsc() + to_svm(vcpu)->vmcb01->control.tsc_offset;

@@ -185,6 +185,7 @@ const struct vendor_ops svm_ops = {
 	.intr_allowed = svm_intr_allowed,
 	.intr_window = svm_intr_window,
 	.l1_tsc = svm_l1_tsc,
+	.set_l1_tsc = svm_set_l1_tsc,
 	.get_cr8 = svm_get_cr8,
 	.set_cr8 = svm_set_cr8,
 	.cr8_window = svm_cr8_window,

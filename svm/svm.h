@@ -225,6 +225,7 @@ void svm_gif_place(struct svm_vcpu *svm);
 
 /* msr.c */
 u64 svm_l1_tsc(struct vcpu *vcpu);
+void svm_set_l1_tsc(struct vcpu *vcpu, u64 tsc);
 int svm_msr_read(struct vcpu *vcpu, u32 msr, u64 *val);
 int svm_msr_write(struct vcpu *vcpu, u32 msr, u64 val);
 u64 svm_efer(const struct svm_vcpu *svm);

@@ -37,6 +37,12 @@ static int pat_write(u64 val)
 	return 0;
 }
 
+void vmx_set_l1_tsc(struct vcpu *vcpu, u64 tsc)
+{
+	vmx_vmcs_use(to_vmx(vcpu));
+	(void)tsc_write(to_vmx(vcpu), tsc);
+}
+
 u64 vmx_l1_tsc(struct vcpu *vcpu)
 {
 	return rdtsc() + to_vmx(vcpu)->tsc_offset;

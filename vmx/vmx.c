@@ -198,6 +198,7 @@ const struct vendor_ops vmx_ops = {
 	.intr_allowed = vmx_intr_allowed,
 	.intr_window = vmx_intr_window,
 	.l1_tsc = vmx_l1_tsc,
+	.set_l1_tsc = vmx_set_l1_tsc,
 	.get_cr8 = vmx_get_cr8,
 	.set_cr8 = vmx_set_cr8,
 	.cr8_window = vmx_cr8_window,

@@ -193,6 +193,7 @@ void vmx_event_collect(struct vmx_vcpu *vmx, u32 info);
 
 /* msr.c */
 u64 vmx_l1_tsc(struct vcpu *vcpu);
+void vmx_set_l1_tsc(struct vcpu *vcpu, u64 tsc);
 int vmx_msr_read(struct vcpu *vcpu, u32 msr, u64 *val);
 int vmx_msr_write(struct vcpu *vcpu, u32 msr, u64 val);
 

@@ -170,6 +170,7 @@ static void test_state_moves(void **state)
 	arm(0x60, 50);
 	testdev_out(&dev, 2, 1, 3);
 	vm.migrated = 1;
+	platform.clock.tsc[VCLOCK_CPUS - 1] = 12345;
 	vclock_stop(&platform.clock);
 	testdev_save(&dev, &a);
 	vclock_save(&platform.clock, &clock);
@@ -183,6 +184,7 @@ static void test_state_moves(void **state)
 	assert_int_equal(testdev_load(&dev, &a), 0);
 	testdev_save(&dev, &b);
 	assert_memory_equal(&a, &b, sizeof(a));
+	assert_int_equal(platform.clock.tsc[VCLOCK_CPUS - 1], 12345);
 	assert_int_equal(vm.phase, 3);
 	assert_int_equal(vm.migrated, 1);
 	assert_true(dev.raised);
