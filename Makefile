@@ -163,6 +163,8 @@ $(O)/cleave.iso: $(O)/cleave.elf $(GUESTS) scripts/run scripts/iso.py $(O)/iso-w
 	$(say) ISO $@
 	$(Q)$(PYTHON) scripts/run --build $(O) --iso-only $@
 
+include mk/linux.mk
+
 # scripts/run takes these from the environment, whatever quotes are in them.
 export CMDLINE L1 L1_CMDLINE L1_MODULES
 $(O)/iso-words: FORCE

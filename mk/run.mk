@@ -8,9 +8,10 @@ RUN := $(PYTHON) scripts/run --build $(O) --machine '$(MACHINE)' --timeout $(TIM
 
 # `run` installs what is missing before anything is built; hence the second make.
 .PHONY: run gdb image
-run: ## boot it and show the main job (MACHINE= CMDLINE= L1= L1_CMDLINE= TIMEOUT=)
+run: ## boot it and show the main job (MACHINE= CMDLINE= L1= L1_CMDLINE= L1_MODULES= TIMEOUT=)
 	@scripts/deps $(if $(filter bochs%,$(MACHINE)),bochs,run)
-	@+$(MAKE) -s --no-print-directory image
+	@$(if $(L1_NEEDS),scripts/deps $(L1_NEEDS))
+	@+$(MAKE) -s --no-print-directory image $(if $(L1_NEEDS),$(L1))
 	@$(RUN)
 
 gdb: ## boot it in QEMU, stopped, with gdb attached
