@@ -196,15 +196,17 @@ static void init(void)
 	vmx_vcpu_host(&vmxcheck_vcpu);
 }
 
-#define IN_ALL 11 /* so many of these: the others do not return */
+#define IN_ALL 12 /* so many of these: the others do not return */
 static void (*const tests[])(void) = {
-	vmxcheck_controls, vmxcheck_host,  vmxcheck_guest,  vmxcheck_segments, vmxcheck_lists,
-	vmxcheck_insns,	   vmxcheck_ept,   vmxcheck_invept, vmxcheck_selfmap,  vmxcheck_memory,
-	vmxcheck_fuzz,	   vmxcheck_abort, vmxcheck_lost};
+	vmxcheck_controls, vmxcheck_host, vmxcheck_guest,  vmxcheck_segments, vmxcheck_lists,
+	vmxcheck_insns,	   vmxcheck_ept,  vmxcheck_invept, vmxcheck_selfmap,  vmxcheck_memory,
+	vmxcheck_exits,	   vmxcheck_fuzz, vmxcheck_abort,  vmxcheck_lost};
 
-static const char *const names[] = {"all",    "controls", "host",  "guest",  "segments",
-				    "lists",  "insns",	  "ept",   "invept", "selfmap",
-				    "memory", "fuzz",	  "abort", "lost",   NULL};
+static const char *const names[] = {"all",   "controls", "host",   "guest",   "segments", "lists",
+				    "insns", "ept",	 "invept", "selfmap", "memory",	  "exits",
+				    "fuzz",  "abort",	 "lost",   NULL};
+
+_Static_assert(ARRAY_SIZE(names) == ARRAY_SIZE(tests) + 2, "one name a test, all, and the end");
 
 int guest_main(void)
 {

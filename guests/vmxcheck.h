@@ -90,6 +90,21 @@ struct vmxcheck_row {
 #define NOT_CANONICAL BIT(62)
 #define NOT_PHYSICAL  BIT(51) /* beyond any width but the widest, which vmxcheck refuses */
 
+/* What L2 does before its VMCALL; known to vmxcheck_l2.S. */
+enum l2_op {
+	L2_NOTHING,
+	L2_READ,
+	L2_WRITE,
+	L2_FETCH,
+	L2_OPS, /* the three accesses that EPT tells apart */
+	L2_STORE = L2_OPS,
+	L2_RDTSC,
+	L2_OUT,	  /* to port 0x80 */
+	L2_RDMSR, /* of RBX */
+	L2_UD,
+	L2_CR3, /* writes back what it reads */
+};
+
 extern struct vmx_vcpu vmxcheck_vcpu;
 extern char vmxcheck_l2[];
 
@@ -131,3 +146,4 @@ void vmxcheck_abort(void);
 void vmxcheck_lost(void);
 void vmxcheck_memory(void);
 void vmxcheck_selfmap(void);
+void vmxcheck_exits(void);

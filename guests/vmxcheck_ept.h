@@ -17,8 +17,6 @@
 #define EPT_A	   BIT(8)
 #define EPT_D	   BIT(9)
 
-enum l2_op { L2_NOTHING, L2_READ, L2_WRITE, L2_FETCH, L2_OPS, L2_STORE = L2_OPS };
-
 /* A page of L1's for L2 to access: it begins with @number. Its L2-physical offset under a leaf of
  * @level that maps L1's memory around it. */
 struct ept_page {

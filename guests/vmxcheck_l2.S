@@ -11,11 +11,36 @@ vmxcheck_l2:
 	je 3f
 	cmp $4, %rcx
 	je 4f
+	cmp $5, %rcx
+	je 5f
+	cmp $6, %rcx
+	je 6f
+	cmp $7, %rcx
+	je 7f
+	cmp $8, %rcx
+	je 8f
+	cmp $9, %rcx
+	je 9f
 0:	vmcall
 	jmp vmxcheck_l2
 1:	mov (%rbx), %rdx
 	jmp 0b
 2:	mov %rdx, 16(%rbx)
+	jmp 0b
+5:	rdtsc
+	shl $32, %rdx
+	or %rax, %rdx
+	jmp 0b
+6:	out %al, $0x80
+	jmp 0b
+7:	mov %ebx, %ecx
+	rdmsr
+	shl $32, %rdx
+	or %rax, %rdx
+	jmp 0b
+8:	ud2
+9:	mov %cr3, %rax
+	mov %rax, %cr3
 	jmp 0b
 4:	mov %rdx, (%rbx)
 	jmp 0b
