@@ -15,6 +15,7 @@
 #include "vmx/nested_check.h"
 #include "vmx/nested_state.h"
 #include "vmx/probe.h"
+#include "vmx/walked.h"
 
 /* The number that hardware tags linear addresses' translations with, as one vCPU uses it. */
 struct vmx_vpid {
@@ -75,6 +76,8 @@ struct vmx_vcpu {
 	struct vmx_regs regs;
 
 	u64 debugctl; /* an MSR with no effect here */
+
+	struct vmx_walk walks[VMX_WALKS]; /* by linear page, insn.c */
 
 	struct vmx_nested_state nested;
 };

@@ -398,6 +398,25 @@ MUTANTS += [
            "|| load(vmx, &e)) return i;", LISTS),
 ]
 
+WALKED = "test_vmx_walked"
+MUTANTS += [
+    mutant("vmx-walk-of-old-entries", "vmx/insn.c", "READ_ONCE(*c->entry[i]) ^ c->value[i]", "0",
+           WALKED),
+    mutant("vmx-walk-of-the-leaf-only", "vmx/insn.c",
+           "for (u32 i = 0; i < VMX_WALK_LEVELS; i++)", "for (u32 i = 3; i < VMX_WALK_LEVELS; i++)",
+           WALKED),
+    mutant("vmx-walk-for-another-access", "vmx/insn.c", "(c->key.access ^ key->access)", "0",
+           WALKED),
+    mutant("vmx-walk-of-another-page", "vmx/insn.c", "(c->key.page ^ key->page)", "0", WALKED),
+    mutant("vmx-walk-under-another-cr3", "vmx/insn.c", "(c->key.cr3 ^ key->cr3)", "0", WALKED),
+    mutant("vmx-walk-under-another-efer", "vmx/insn.c", "(c->key.efer ^ key->efer)", "0", WALKED),
+    mutant("vmx-walk-of-l2", "vmx/insn.c", "likely(vmx->vmcs == &vmx->vmcs01 && walk_holds",
+           "likely(walk_holds", WALKED),
+    mutant("vmx-walk-without-memory", "vmx/insn.c", "if (!table) break;", "", WALKED),
+    mutant("vmx-walk-of-other-formats", "vmx/insn.c",
+           "if (!(key->efer & EFER_LMA) || key->cr4 & CR4_LA57) return;", "", WALKED),
+]
+
 # What only a machine shows.
 MUTANTS += [
     mutant("vmx-interrupts-held-back", "vmx/probe.c", "#define PIN_LIKED VMX_PIN_TIMER",
