@@ -44,6 +44,8 @@ static int fault(struct walker *k, int level, u32 why)
 
 	w->level = level;
 	w->error = why;
+	if (why != PFERR_P) /* nothing is there, or nothing that counts */
+		w->access = 0;
 	if (k->access & ACC_WRITE)
 		w->error |= PFERR_W;
 	if (k->access & ACC_USER)

@@ -22,7 +22,7 @@ struct mmu;
 struct pt_walk {
 	/* Results. Arrays are indexed by level. */
 	int level;		       /* of the leaf; after a fault, of the entry that faulted */
-	u32 access;		       /* ACC_* granted by all levels together */
+	u32 access;		       /* ACC_* granted by all levels together; 0 where they end */
 	bool dirty;		       /* the leaf has D set, or the mode keeps no A/D */
 	gpa_t gpa;		       /* what the address translates to, with its offset */
 	u32 error;		       /* after a fault: PFERR_P, RSV, W, U, I as architected */

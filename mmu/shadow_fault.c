@@ -283,9 +283,11 @@ static void fetch_make_room(struct fetch *f)
 	shadow_path_make_room(f->mmu, path, level, top, &f->b);
 }
 
-static int fault_reflect(struct mmu *mmu, ngpa_t addr, u64 error, struct nested_fault *out)
+static int fault_reflect(struct mmu *mmu, ngpa_t addr, u64 error, u32 granted,
+			 struct nested_fault *out)
 {
 	out->error = error;
+	out->granted = granted;
 	out->addr = addr.v;
 	mmu_stat_add(&mmu->stats.nested_pf_reflected, 1);
 	return FAULT_REFLECT;
@@ -354,9 +356,9 @@ static int fault_locked(struct fetch *f, bool filled, ngpa_t addr, struct nested
 		asked |= PFERR_I;
 	f->slot = memslot_find(f->mmu, f->gfn);
 	if (!f->slot)
-		return fault_reflect(f->mmu, addr, asked, out);
+		return fault_reflect(f->mmu, addr, asked, 0, out);
 	if ((f->access & ACC_WRITE) && (f->slot->flags & MEMSLOT_READONLY))
-		return fault_reflect(f->mmu, addr, asked | PFERR_P, out);
+		return fault_reflect(f->mmu, addr, asked | PFERR_P, f->w->access & ~ACC_WRITE, out);
 	/* L2 writes a table of L1's: a last-level one goes out of sync. */
 	if ((f->access & ACC_WRITE) && shadow_track_fault(f->mmu, f->slot, f->gfn, &f->b)) {
 		out->gpa = f->w->gpa;
@@ -386,7 +388,7 @@ int nested_fault_walk(struct mmu *mmu, struct nested_mmu *n, ngpa_t addr, u32 ac
 	bool filled = !mmu_caches_fill(mmu, &n->caches, levels, levels, levels, FAULT_DESCS);
 
 	if (pt_walk(mmu, &n->mode, n->root_gpa, addr.v, access, &w)) {
-		r = fault_reflect(mmu, addr, w.error, out);
+		r = fault_reflect(mmu, addr, w.error, w.access, out);
 	} else {
 		f.gfn = gpa_to_gfn(w.gpa);
 		f.grant = w.dirty ? w.access : w.access & ~ACC_WRITE;

@@ -195,6 +195,7 @@ static void reflect(struct mmu *mmu, const struct nested_mmu *n, u64 addr, u32 n
 		    struct nested_fault *out)
 {
 	out->addr = addr;
+	out->granted = 0; /* the entry is not present */
 	out->error = PFERR_U | (need & ACC_WRITE ? PFERR_W : 0);
 	if ((need & ACC_EXEC) && pt_fetch_shows(&n->mode))
 		out->error |= PFERR_I;

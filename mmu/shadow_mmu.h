@@ -46,6 +46,12 @@ hpa_t nested_mmu_root(const struct nested_mmu *n);
 struct nested_fault {
 	u64 error; /* PFERR_*, for #NPF's exit_info_1 to L1; the caller keeps FINAL/TABLE bits */
 	u64 addr;
+	/*
+	 * ACC_* that L1's tables grant at the address, none of them where P is clear: bits 5:3 of
+	 * an EPT violation's qualification (SDM 3C table 27-7). With RSV in @error the tables are
+	 * malformed, which is a misconfiguration of EPT's and says no more than that.
+	 */
+	u32 granted;
 	gpa_t gpa; /* FAULT_EMULATE: what the address is to L1 */
 };
 /*

@@ -138,6 +138,50 @@ static void test_fetch_from_outside(void **state)
 	assert_int_equal(out.error, PFERR_U | PFERR_I);
 }
 
+/* An access to what L1's EPT maps is reflected as @error, with the rights in @granted. */
+static void refused(u64 addr, u64 access, u64 error, u32 granted)
+{
+	struct nested_fault out = {.granted = ~0u};
+
+	assert_int_equal(nv_access(&v, addr, access, NULL, &out), FAULT_REFLECT);
+	assert_int_equal(out.error, error | PFERR_U | access);
+	assert_int_equal(out.granted & ~ACC_USER, granted);
+}
+
+/* SDM 3C 28.3.3: a violation says what all levels together grant, a misconfiguration nothing. */
+static void test_ept_says_what_it_grants(void **state)
+{
+	static const u64 r = BIT(0), w = BIT(1), x = BIT(2), wb = 6 << 3;
+	const struct mmu_config cfg = {
+		.fmt = &pt_formats[PT_FMT_EPT4], .maxphyaddr = 48, .max_leaf_level = PG_LEVEL_1G};
+
+	(void)state;
+	nv_start(&v, 8 * 512, PG_LEVEL_2M, &cfg);
+	v.mode.fmt = &pt_formats[PT_FMT_EPT4];
+	nv_use(&v);
+	nv_map(&v, 0x1000, 0x10, 1, r | wb);
+	nv_map(&v, 0x2000, 0x11, 1, r | x | wb);
+	nv_map(&v, 0x3000, 0x12, 1, x | wb);
+	nv_map(&v, 0x4000, 0x13, 1, w | wb);
+	nv_map(&v, 0x5000, 0x14, 1, r | w | x | 2 << 3);
+	nv_map(&v, MB2, 512, 2, r | w | wb);
+	refused(0x1000, PFERR_W, PFERR_P, ACC_READ);
+	refused(0x2000, PFERR_W, PFERR_P, ACC_READ | ACC_EXEC);
+	refused(0x3000, 0, PFERR_P, ACC_EXEC);
+	refused(0x4000, PFERR_W, PFERR_P | PFERR_RSV, 0);
+	refused(0x5000, 0, PFERR_P | PFERR_RSV, 0);
+	refused(MB2 + 0x3000, PFERR_I, PFERR_P, ACC_READ | ACC_WRITE);
+	/* Not there: at the last level, which is found without a walk, and above it. */
+	refused(0x6000, PFERR_W, 0, 0);
+	refused(2 * MB2, PFERR_W, 0, 0);
+	assert_int_equal(nv_read(&v, 0x1000), FAULT_FIXED);
+	refused(0x6000, PFERR_W, 0, 0);
+	/* An upper level takes away what the leaf grants. */
+	nv_set_entry(&v, 0, 2, nv_entry(&v, 0, 2) & ~x);
+	nv_sync(&v);
+	refused(0x2000, PFERR_I, PFERR_P, ACC_READ);
+}
+
 /*
  * L1's tables have five levels, the processor's four: what the first entry of L1's root leads to is
  * the processor's root, and that changes with the entry.
@@ -216,6 +260,7 @@ int main(void)
 		T(test_halves_of_a_table),	 T(test_pse_is_part_of_the_role),
 		T(test_entry_becomes_malformed), T(test_more_levels_than_the_processor),
 		T(test_fetch_from_outside),	 T(test_no_memory_over_a_table),
+		T(test_ept_says_what_it_grants),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -86,4 +86,10 @@ MUTANTS += [
     mutant("oracle-a-not-set-above", "mmu/pt_walk.c",
            "for (int level = fmt->levels; level >= w->level; level--) { u64 old",
            "for (int level = w->level; level >= w->level; level--) { u64 old", ORACLE),
+
+    # What a reflected fault says of L1's rights.
+    mutant("walk-grants-beyond-its-end", "mmu/pt_walk.c", "if (why != PFERR_P)",
+           "if (!why && !k->mode)", "test_shadow_formats"),
+    mutant("reflected-without-rights", "mmu/shadow_fault.c", "out->granted = granted;",
+           "out->granted = 0 * granted;", "test_shadow_formats"),
 ]
