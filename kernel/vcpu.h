@@ -51,7 +51,8 @@ struct vcpu_event {
 
 /*
  * The architectural state of the level that is running (L2's while in guest mode). Plain data:
- * it moves in a migration as state_desc vcpu_state_desc says.
+ * it moves in a migration as state_desc vcpu_state_desc says. L1's time-stamp counter is not in it,
+ * as it moves on by itself: vendor->l1_tsc().
  */
 struct vcpu_state {
 	u64 gpr[GPR_NR];
@@ -61,7 +62,7 @@ struct vcpu_state {
 	struct segment seg[SEG_NR];
 	u64 star, lstar, cstar, sfmask, kernel_gs_base;
 	u64 sysenter_cs, sysenter_esp, sysenter_eip;
-	u64 pat, tsc, tsc_aux, debugctl;
+	u64 pat, tsc_aux, debugctl;
 	u32 cpl;
 	u32 interrupt_shadow; /* 1: the instruction after STI or MOV SS has not run yet */
 	u32 halted;	      /* HLT executed, waiting for an event */

@@ -29,7 +29,6 @@ static const struct state_field vcpu_state_fields[] = {
 	FIELD(sysenter_esp),
 	FIELD(sysenter_eip),
 	FIELD(pat),
-	STATE_FIELD_FLAGS(struct vcpu_state, tsc, STATE_FIELD_CLOCK),
 	FIELD(tsc_aux),
 	FIELD(debugctl),
 	FIELD(cpl),

@@ -12,11 +12,7 @@ struct state_field {
 	const char *name;
 	u32 offset; /* bytes */
 	u32 size;
-	u32 flags; /* STATE_FIELD_* */
 };
-
-/* Moves on by itself, so that two machines that were the same a moment ago differ in it. */
-#define STATE_FIELD_CLOCK (1u << 0)
 
 struct state_desc {
 	const char *name; /* of the section in the stream */
@@ -30,10 +26,4 @@ struct state_desc {
 	{                                                          \
 		.name = #member, .offset = offsetof(type, member), \
 		.size = sizeof(((type *)0)->member)                \
-	}
-
-#define STATE_FIELD_FLAGS(type, member, flags_)                        \
-	{                                                              \
-		.name = #member, .offset = offsetof(type, member),     \
-		.size = sizeof(((type *)0)->member), .flags = (flags_) \
 	}

@@ -7,8 +7,6 @@
 
 static u64 field_hash(const struct state_field *f, const void *state)
 {
-	if (f->flags & STATE_FIELD_CLOCK)
-		return 0;
 	return hash64((const u8 *)state + f->offset, f->size, 0);
 }
 

@@ -59,15 +59,6 @@ static int hsave_write(struct svm_vcpu *svm, u64 val)
 	return 0;
 }
 
-/* L2 writes the machine's TSC, too: VMRUN's offset is for reading only. */
-static int tsc_write(struct svm_vcpu *svm, u64 val)
-{
-	svm->vmcb01->control.tsc_offset = val - rdtsc();
-	svm->vmcb02->control.tsc_offset =
-		svm->vmcb01->control.tsc_offset + svm->nested.ctl.tsc_offset;
-	return 0;
-}
-
 static int pat_write(struct svm_vcpu *svm, u64 val)
 {
 	if (svm_check_pat(val))
@@ -116,16 +107,6 @@ static bool canonical(u64 address)
 	u32 unused = svm_host.limits.cr4_allowed & CR4_LA57 ? 64 - 57 : 64 - 48;
 
 	return (u64)((s64)(address << unused) >> unused) == address;
-}
-
-void svm_set_l1_tsc(struct vcpu *vcpu, u64 tsc)
-{
-	(void)tsc_write(to_svm(vcpu), tsc);
-}
-
-u64 svm_l1_tsc(struct vcpu *vcpu)
-{
-	return rdtsc() + to_svm(vcpu)->vmcb01->control.tsc_offset;
 }
 
 int svm_msr_read(struct vcpu *vcpu, u32 msr, u64 *val)
@@ -181,8 +162,9 @@ int svm_msr_write(struct vcpu *vcpu, u32 msr, u64 val)
 	switch (msr) {
 	case MSR_EFER:
 		return efer_write(svm, val);
-	case MSR_TSC:
-		return tsc_write(svm, val);
+	case MSR_TSC: /* L2 writes the machine's, too: VMRUN's offset is for reading only */
+		svm_set_l1_tsc(vcpu, val);
+		return 0;
 	case MSR_TSC_AUX:
 		if (!svm_host.tsc_aux || val >> 32)
 			return -EINVAL;

@@ -133,7 +133,6 @@ void svm_get_state(struct vcpu *vcpu, struct vcpu_state *state)
 	state->xcr0 = svm->xcr0;
 	memcpy(state->dr, svm->dr, sizeof(state->dr));
 	memcpy(state->fpu, vcpu->fpu, sizeof(state->fpu));
-	state->tsc = rdtsc() + svm->vmcb01->control.tsc_offset;
 	state->tsc_aux = svm->tsc_aux;
 	state->debugctl = svm->debugctl;
 	state->halted = vcpu->halted;
@@ -181,9 +180,6 @@ static void set_checked(struct svm_vcpu *svm, const struct vcpu_state *state)
 	svm->xcr0 = state->xcr0;
 	memcpy(svm->dr, state->dr, sizeof(svm->dr));
 	memcpy(vcpu->fpu, state->fpu, sizeof(state->fpu));
-	svm->vmcb01->control.tsc_offset = state->tsc - rdtsc();
-	svm->vmcb02->control.tsc_offset =
-		svm->vmcb01->control.tsc_offset + svm->nested.ctl.tsc_offset;
 	svm->tsc_aux = state->tsc_aux;
 	svm->debugctl = state->debugctl;
 	vcpu->halted = state->halted;

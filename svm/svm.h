@@ -224,8 +224,6 @@ void svm_gif_wait(struct svm_vcpu *svm);
 void svm_gif_place(struct svm_vcpu *svm);
 
 /* msr.c */
-u64 svm_l1_tsc(struct vcpu *vcpu);
-void svm_set_l1_tsc(struct vcpu *vcpu, u64 tsc);
 int svm_msr_read(struct vcpu *vcpu, u32 msr, u64 *val);
 int svm_msr_write(struct vcpu *vcpu, u32 msr, u64 val);
 u64 svm_efer(const struct svm_vcpu *svm);
@@ -233,6 +231,10 @@ u64 svm_efer(const struct svm_vcpu *svm);
 /* cpuid.c */
 void svm_cpuid(struct vcpu *vcpu, u32 leaf, u32 index, u32 r[4]);
 void svm_limits_init(struct svm_limits *l);
+
+/* tsc.c */
+u64 svm_l1_tsc(struct vcpu *vcpu);
+void svm_set_l1_tsc(struct vcpu *vcpu, u64 tsc);
 
 /* state.c */
 void svm_get_state(struct vcpu *vcpu, struct vcpu_state *state);

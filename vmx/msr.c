@@ -22,30 +22,12 @@ static int efer_write(u64 val)
 	return 0;
 }
 
-static int tsc_write(struct vmx_vcpu *vmx, u64 val)
-{
-	vmx->tsc_offset = val - rdtsc();
-	vmcs_write(VMCS_tsc_offset, vmx->tsc_offset);
-	return 0;
-}
-
 static int pat_write(u64 val)
 {
 	if (vmx_pat_bad(val))
 		return -EINVAL;
 	vmcs_write(VMCS_guest_pat, val);
 	return 0;
-}
-
-void vmx_set_l1_tsc(struct vcpu *vcpu, u64 tsc)
-{
-	vmx_vmcs_use(to_vmx(vcpu));
-	(void)tsc_write(to_vmx(vcpu), tsc);
-}
-
-u64 vmx_l1_tsc(struct vcpu *vcpu)
-{
-	return rdtsc() + to_vmx(vcpu)->tsc_offset;
 }
 
 int vmx_msr_read(struct vcpu *vcpu, u32 msr, u64 *val)
@@ -58,7 +40,7 @@ int vmx_msr_read(struct vcpu *vcpu, u32 msr, u64 *val)
 		*val = vmcs_read(VMCS_guest_efer);
 		return 0;
 	case MSR_TSC:
-		*val = rdtsc() + vmx->tsc_offset;
+		*val = vmx_l1_tsc(vcpu);
 		return 0;
 	case MSR_TSC_AUX: /* where it exists it does not exit */
 		return -EINVAL;
@@ -86,7 +68,8 @@ int vmx_msr_write(struct vcpu *vcpu, u32 msr, u64 val)
 	case MSR_EFER:
 		return efer_write(val);
 	case MSR_TSC:
-		return tsc_write(vmx, val);
+		vmx_set_l1_tsc(vcpu, val);
+		return 0;
 	case MSR_TSC_AUX:
 		return -EINVAL;
 	case MSR_PAT:

@@ -179,7 +179,6 @@ void vmx_get_state(struct vcpu *vcpu, struct vcpu_state *state)
 	state->cstar = r->cstar;
 	state->sfmask = r->sfmask;
 	state->kernel_gs_base = r->kernel_gs_base;
-	state->tsc = rdtsc() + vmx->tsc_offset;
 	state->tsc_aux = r->tsc_aux;
 	state->debugctl = vmx->debugctl;
 	state->halted = vcpu->halted;
@@ -273,8 +272,6 @@ static void set_checked(struct vmx_vcpu *vmx, const struct vcpu_state *state,
 	vmx->interruptibility = v->guest_interruptibility;
 	vmx_set_cr8(vcpu, (u8)state->cr8);
 	memcpy(vcpu->fpu, state->fpu, sizeof(state->fpu));
-	vmx->tsc_offset = state->tsc - rdtsc();
-	vmcs_write(VMCS_tsc_offset, vmx->tsc_offset);
 	vmx->debugctl = state->debugctl;
 	vcpu->halted = state->halted;
 	vcpu->pending = state->pending;
@@ -310,7 +307,6 @@ static void reset_state(struct vcpu_state *s)
 	s->rflags = RFLAGS_FIXED;
 	s->rip = 0xfff0;
 	s->xcr0 = XCR0_X87;
-	s->tsc = rdtsc();
 	vcpu_fpu_init(s->fpu);
 }
 

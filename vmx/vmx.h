@@ -195,8 +195,6 @@ void vmx_event_inject(struct vmx_vcpu *vmx);
 void vmx_event_collect(struct vmx_vcpu *vmx, u32 info);
 
 /* msr.c */
-u64 vmx_l1_tsc(struct vcpu *vcpu);
-void vmx_set_l1_tsc(struct vcpu *vcpu, u64 tsc);
 int vmx_msr_read(struct vcpu *vcpu, u32 msr, u64 *val);
 int vmx_msr_write(struct vcpu *vcpu, u32 msr, u64 val);
 
@@ -219,6 +217,10 @@ enum nested_result vmx_cr_access(struct vmx_vcpu *vmx, const struct vm_exit *exi
  * @cr3. 0, or -EINVAL when one of them has reserved bits set.
  */
 int __must_check vmx_pdptes_read(struct vmx_vcpu *vmx, u64 cr3, u64 pdptes[4]);
+
+/* tsc.c */
+u64 vmx_l1_tsc(struct vcpu *vcpu);
+void vmx_set_l1_tsc(struct vcpu *vcpu, u64 tsc);
 
 /* state.c */
 void vmx_get_state(struct vcpu *vcpu, struct vcpu_state *state);

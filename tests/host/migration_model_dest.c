@@ -6,7 +6,7 @@ static const struct state_field model_cpu_fields[] = {
 	STATE_FIELD(struct model_cpu, regs),
 	STATE_FIELD(struct model_cpu, mode),
 	STATE_FIELD(struct model_cpu, flags),
-	STATE_FIELD_FLAGS(struct model_cpu, clock, STATE_FIELD_CLOCK),
+	STATE_FIELD(struct model_cpu, clock),
 };
 static const struct state_desc model_cpu_desc = {
 	"cpu", 1, sizeof(struct model_cpu), ARRAY_SIZE(model_cpu_fields), model_cpu_fields,
@@ -175,7 +175,6 @@ static int model_save_dest(void *ctx, u32 index, void *state)
 {
 	struct model *m = ctx;
 
-	m->dst.cpu[index / 2].clock++;
 	return model_state_save(m, &m->dst, index, state);
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // objects: svm/nested*.o svm/intr.o svm/asid.o svm/gif.o svm/skip.o svm/fetch.o svm/paging.o
-// objects: svm/vmcb.o svm/msr.o mmu/*.o lib/lock.o tests/host/env*.o tests/host/svm_vm.o
+// objects: svm/vmcb.o svm/msr.o svm/tsc.o mmu/*.o lib/lock.o tests/host/env*.o tests/host/svm_vm.o
 /*
  * L1's global interrupt flag against a plain variable, on processors with and without vGIF: what
  * CLGI, STGI, VMRUN, #VMEXIT and EFER.SVME do to it, that nothing of L1's platform gets past it,

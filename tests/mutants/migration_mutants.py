@@ -10,7 +10,7 @@ STATES = "test_state_descs test_vm_state"
 # A condition may hold one level of parentheses inside its own.
 IF = r"if \(((?:[^()]|\((?:[^()]|\([^()]*\))*\))*)\)\s+"
 CHECK = IF + r"(?=return stream_fail\(\s*[^,]*, STREAM_([A-Z_]+))"
-FIELD = r"(?:STATE_)?FIELD(?:_FLAGS)?\((?:struct \w+, )?(\w+)(?:, STATE_FIELD_CLOCK)?\),"
+FIELD = r"(?:STATE_)?FIELD\((?:struct \w+, )?(\w+)\),"
 
 
 MUTANTS = []

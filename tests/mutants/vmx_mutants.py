@@ -421,7 +421,7 @@ MUTANTS += [
 MUTANTS += [
     mutant("vmx-interrupts-held-back", "vmx/probe.c", "#define PIN_LIKED VMX_PIN_TIMER",
            "#define PIN_LIKED 0", "plain-vmx-spin", kind="machine"),
-    mutant("vmx-tsc-as-it-is", "vmx/state.c", "vmcs_write(VMCS_tsc_offset, vmx->tsc_offset);", "",
+    mutant("vmx-tsc-as-it-is", "vmx/tsc.c", "vmcs_write(VMCS_tsc_offset, vmx->tsc_offset);", "",
            "plain-vmx", kind="machine"),
     mutant("vmx-cr8-of-the-machine", "vmx/vmcs.c", "vmcs_write(VMCS_virtual_apic,",
            "(void)(0,", "plain-vmx", kind="machine"),
