@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What is measured, instruction by instruction (guests/bench.h says what each function does). */
+#include "guests/regs.inc"
+
 	.set VMCB_EXIT_CODE, 0x70
 	.set VMCB_EXIT_INFO_2, 0x80
 	.set VMCB_RIP, 0x400 + 0x178
@@ -65,39 +67,22 @@ bench_touch:
 	jnz bench_touch
 	ret
 
-	/* L2 leaves RBX and R8 to R15 alone, so L1 keeps its own there. */
-	.macro enter
-	push %rbx
-	push %rbp
-	push %r12
-	push %r13
-	push %r14
-	push %r15
-	.endm
-	.macro leave_and_return
-	pop %r15
-	pop %r14
-	pop %r13
-	pop %r12
-	pop %rbp
-	pop %rbx
-	ret
-	.endm
+	/* Below, L2 leaves RBX and R8 to R15 alone, so L1 keeps its own there. */
 
 	.globl bench_vmrun
 bench_vmrun:
-	enter
+	push_preserved
 	mov %rdi, %rax
 	mov %rsi, %rdi
 	mov %rdx, %rsi
 	clgi
 	vmrun %rax
 	stgi
-	leave_and_return
+	return_preserved
 
 	.globl bench_vmrun_many
 bench_vmrun_many:
-	enter
+	push_preserved
 	mov %rdi, %rax
 	mov %rsi, %r12
 	clgi
@@ -106,11 +91,11 @@ bench_vmrun_many:
 	dec %r12
 	jnz 1b
 	stgi
-	leave_and_return
+	return_preserved
 
 	.globl bench_switch_many
 bench_switch_many:
-	enter
+	push_preserved
 	mov %rdi, %r14
 	mov %rsi, %r12
 	mov %rdx, %r13
@@ -127,11 +112,11 @@ bench_switch_many:
 	addq $3, VMCB_RIP(%r14)
 	dec %r12
 	jnz 1b
-	leave_and_return
+	return_preserved
 
 	.globl bench_vmrun_map
 bench_vmrun_map:
-	enter
+	push_preserved
 	mov %rdi, %rax
 	mov %rsi, %rdi
 	mov %rdx, %rsi
@@ -151,7 +136,7 @@ bench_vmrun_map:
 	mov %r8, (%r12, %r9, 8)
 	jmp 1b
 2:	stgi
-	leave_and_return
+	return_preserved
 
 	.globl bench_l2_vmmcall
 bench_l2_vmmcall:

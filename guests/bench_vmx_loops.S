@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What is measured on VMX, instruction by instruction (guests/bench_vmx.h). */
+#include "guests/regs.inc"
+
 	.set GUEST_PHYSICAL, 0x2400	/* lib/vmcs_fields.def */
 	.set EXIT_REASON, 0x4402
 	.set GUEST_RIP, 0x681e
@@ -37,12 +39,7 @@ bench_vmptrld_two:
 
 	/* Exits are to come back here, to the label. L2 leaves R8 to R15 alone. */
 	.macro enter exit
-	push %rbx
-	push %rbp
-	push %r12
-	push %r13
-	push %r14
-	push %r15
+	push_preserved
 	mov $HOST_RSP, %eax
 	vmwrite %rsp, %rax
 	mov $HOST_RIP, %eax
@@ -51,15 +48,6 @@ bench_vmptrld_two:
 	mov $EXIT_REASON, %r13d
 	mov $GUEST_RIP, %r14d
 	.endm
-	.macro leave_and_return
-	pop %r15
-	pop %r14
-	pop %r13
-	pop %r12
-	pop %rbp
-	pop %rbx
-	ret
-	.endm
 
 	.globl bench_vmresume
 bench_vmresume:
@@ -67,7 +55,7 @@ bench_vmresume:
 	vmresume
 	ud2
 1:	vmread %r13, %rax
-	leave_and_return
+	return_preserved
 
 	.globl bench_vmresume_many
 bench_vmresume_many:
@@ -81,7 +69,7 @@ bench_vmresume_many:
 	vmwrite %rcx, %r14
 	dec %r12
 	jnz 2b
-	leave_and_return
+	return_preserved
 
 	.globl bench_vmresume_map
 bench_vmresume_map:
@@ -105,7 +93,7 @@ bench_vmresume_map:
 	mov $1, %ecx
 	invept (%r15), %rcx
 	jmp 2b
-3:	leave_and_return
+3:	return_preserved
 
 	.globl bench_l2_vmcall
 bench_l2_vmcall:

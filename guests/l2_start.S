@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* L2's entry, in 64-bit mode with L1's page tables and stack, and checks that C cannot do. */
+#include "guests/regs.inc"
+
 	.set L2_PARAMS_VMX, 0x8028	/* &l2_params->vmx, l2_abi.h */
 
 	.section .text.start, "ax"
@@ -27,12 +29,7 @@ l2_start:
 	 */
 	.globl l2_check_registers
 l2_check_registers:
-	push %rbx
-	push %rbp
-	push %r12
-	push %r13
-	push %r14
-	push %r15
+	push_preserved
 	push %rsi
 	push %rdi
 	mov %rsi, %rax
@@ -99,13 +96,7 @@ l2_check_registers:
 	or %r15, %rax
 	pop %rdi
 	pop %rsi
-	pop %r15
-	pop %r14
-	pop %r13
-	pop %r12
-	pop %rbp
-	pop %rbx
-	ret
+	return_preserved
 
 	.data
 	.balign 16
