@@ -14,6 +14,16 @@
 void bench_begin(void);
 void bench_end(const char *name, u64 items);
 
+/* @loop's items, twice: the first time brings what is read and decoded once. */
+#define BENCH_WARM 100ul
+#define BENCH_LOOP(name, items, loop, ...)       \
+	do {                                     \
+		loop(BENCH_WARM, ##__VA_ARGS__); \
+		bench_begin();                   \
+		loop(items, ##__VA_ARGS__);      \
+		bench_end(name, items);          \
+	} while (0)
+
 /* Cleave's bench device (devices/benchdev.h). */
 enum bench_command { BENCH_LOG_ON = 1, BENCH_LOG_READ, BENCH_LOG_OFF };
 enum bench_figure { BENCH_EXITS, BENCH_FREE_PAGES, BENCH_BOOT_TICKS };

@@ -2,19 +2,9 @@
 /* Single exits and round trips of L1 and L2. */
 #include "guests/bench.h"
 
-#define WARM   100ul
 #define ITEMS  20000ul
 #define REGION (256ul << 20) /* where L2 has memory to be mapped */
 #define PAGES  16384ul
-
-/* Twice: the first time brings what is read and decoded once. */
-#define MEASURE(name, loop, ...)            \
-	do {                                \
-		loop(WARM, ##__VA_ARGS__);  \
-		bench_begin();              \
-		loop(ITEMS, ##__VA_ARGS__); \
-		bench_end(name, ITEMS);     \
-	} while (0)
 
 void bench_exits(void)
 {
@@ -23,13 +13,13 @@ void bench_exits(void)
 
 	if (missing)
 		die("%s", missing);
-	MEASURE("l1_cpuid", bench_cpuid);
-	MEASURE("l1_vmmcall", bench_vmmcall);
-	MEASURE("l1_out", bench_out80);
+	BENCH_LOOP("l1_cpuid", ITEMS, bench_cpuid);
+	BENCH_LOOP("l1_vmmcall", ITEMS, bench_vmmcall);
+	BENCH_LOOP("l1_out", ITEMS, bench_out80);
 	bench_vmsave(1, vmcb);
-	MEASURE("l1_vmload", bench_vmload, vmcb);
-	MEASURE("l1_vmsave", bench_vmsave, vmcb);
-	MEASURE("l1_invlpga", bench_invlpga, REGION, 1u);
+	BENCH_LOOP("l1_vmload", ITEMS, bench_vmload, vmcb);
+	BENCH_LOOP("l1_vmsave", ITEMS, bench_vmsave, vmcb);
+	BENCH_LOOP("l1_invlpga", ITEMS, bench_invlpga, REGION, 1u);
 }
 
 static void round_trips(void)
@@ -37,11 +27,11 @@ static void round_trips(void)
 	u64 vmcb = (u64)l2.v.vmcb;
 
 	l2.v.vmcb->save.rip = (u64)bench_l2_vmmcall;
-	bench_vmrun_many(vmcb, WARM);
+	bench_vmrun_many(vmcb, BENCH_WARM);
 	bench_begin();
 	bench_vmrun_many(vmcb, ITEMS);
 	bench_end("l2_vmmcall", ITEMS);
-	bench_switch_many(vmcb, WARM, (u64)l2.v.host);
+	bench_switch_many(vmcb, BENCH_WARM, (u64)l2.v.host);
 	bench_begin();
 	bench_switch_many(vmcb, ITEMS, (u64)l2.v.host);
 	bench_end("l2_switch", ITEMS);
@@ -49,7 +39,7 @@ static void round_trips(void)
 
 static void l2_cpuid(void)
 {
-	bench_l2_run(bench_l2_cpuid, WARM, 0);
+	bench_l2_run(bench_l2_cpuid, BENCH_WARM, 0);
 	bench_begin();
 	bench_l2_run(bench_l2_cpuid, ITEMS, 0);
 	bench_end("l2_cpuid", ITEMS);

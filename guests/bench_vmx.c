@@ -2,7 +2,6 @@
 /* VMX: single exits of L1, round trips of L2, faults of its EPT. */
 #include "guests/bench_vmx.h"
 
-#define WARM	    100ul
 #define ITEMS	    5000ul
 #define PAGES	    2048ul /* of 4K for each measurement of EPT */
 #define LARGE_PAGES 32ul
@@ -13,15 +12,6 @@
 #define INVEPT_MANY (5 * STEP)
 #define FILL_2M	    (6 * STEP)
 #define MEMORY_END  (FILL_2M + (LARGE_PAGES + 1) * SIZE_2M)
-
-/* Twice: the first time brings what is read and decoded once. */
-#define MEASURE(name, loop, ...)            \
-	do {                                \
-		loop(WARM, ##__VA_ARGS__);  \
-		bench_begin();              \
-		loop(ITEMS, ##__VA_ARGS__); \
-		bench_end(name, ITEMS);     \
-	} while (0)
 
 static struct vmx_vcpu vcpu;
 static struct npt npt;
@@ -67,18 +57,18 @@ void bench_vmx_exits(void)
 	init();
 	current = (u64)vcpu.vmcs;
 	eptp[0] = vmcs_read(VMCS_ept_pointer);
-	MEASURE("l1_cpuid", bench_cpuid);
-	MEASURE("l1_vmcall", bench_vmcall);
+	BENCH_LOOP("l1_cpuid", ITEMS, bench_cpuid);
+	BENCH_LOOP("l1_vmcall", ITEMS, bench_vmcall);
 	/* One that shadowing leaves to L0, and one that it would not. */
-	MEASURE("l1_vmread", bench_vmread, VMCS_msr_bitmap);
-	MEASURE("l1_vmwrite", bench_vmwrite, VMCS_tsc_offset, 0);
-	MEASURE("l1_vmread_rip", bench_vmread, VMCS_guest_rip);
-	MEASURE("l1_vmptrld", bench_vmptrld, &current);
+	BENCH_LOOP("l1_vmread", ITEMS, bench_vmread, VMCS_msr_bitmap);
+	BENCH_LOOP("l1_vmwrite", ITEMS, bench_vmwrite, VMCS_tsc_offset, 0);
+	BENCH_LOOP("l1_vmread_rip", ITEMS, bench_vmread, VMCS_guest_rip);
+	BENCH_LOOP("l1_vmptrld", ITEMS, bench_vmptrld, &current);
 	vmx_vmclear(other);
-	MEASURE("l1_vmptrld_two", bench_vmptrld_two, &current, &other);
-	MEASURE("l1_vmclear", bench_vmclear, &idle);
-	MEASURE("l1_invept", bench_invept, VMX_INVEPT_SINGLE, eptp);
-	MEASURE("l1_invvpid", bench_invvpid, VMX_INVVPID_SINGLE, vpid);
+	BENCH_LOOP("l1_vmptrld_two", ITEMS, bench_vmptrld_two, &current, &other);
+	BENCH_LOOP("l1_vmclear", ITEMS, bench_vmclear, &idle);
+	BENCH_LOOP("l1_invept", ITEMS, bench_invept, VMX_INVEPT_SINGLE, eptp);
+	BENCH_LOOP("l1_invvpid", ITEMS, bench_invvpid, VMX_INVVPID_SINGLE, vpid);
 }
 
 static void run(const char *code, u64 a, u64 b, u64 c)
@@ -94,8 +84,8 @@ static void run(const char *code, u64 a, u64 b, u64 c)
 static void round_trips(void)
 {
 	vmcs_write(VMCS_guest_rip, (u64)bench_l2_vmcall);
-	MEASURE("l2_vmcall", bench_vmresume_many);
-	run(bench_l2_rdmsr, WARM, 0, MSR_APIC_BASE);
+	BENCH_LOOP("l2_vmcall", ITEMS, bench_vmresume_many);
+	run(bench_l2_rdmsr, BENCH_WARM, 0, MSR_APIC_BASE);
 	bench_begin();
 	run(bench_l2_rdmsr, ITEMS, 0, MSR_APIC_BASE);
 	bench_end("l2_rdmsr", ITEMS);
