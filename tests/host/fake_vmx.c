@@ -6,13 +6,17 @@
 #define _GNU_SOURCE
 #include "tests/host/fake_vmx.h"
 
+#include <setjmp.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <ucontext.h>
 #include <unistd.h>
+
+#include <cmocka.h>
 
 #include "kernel/percpu.h"
 
@@ -201,6 +205,12 @@ static void handler(int signal, siginfo_t *info, void *context)
 	}
 	gregs[REG_RIP] += len;
 	gregs[REG_EFL] = (gregs[REG_EFL] & ~(greg_t)(CARRY | ZERO)) | (greg_t)flags;
+}
+
+void vmx_insn_failed(const char *insn, u64 operand)
+{
+	fail_msg("%s 0x%lx failed", insn, operand);
+	abort();
 }
 
 void fake_vmx_cpu(u32 id)

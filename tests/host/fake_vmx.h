@@ -2,7 +2,7 @@
 /*
  * The VMX instructions for host programs: a processor that does not know them outside of VMX
  * operation raises SIGILL, and the handler carries them out on a VMCS that is an array. So the code
- * under test is the one that runs on the machine.
+ * under test is the one that runs on the machine. One that fails, fails the test.
  */
 #pragma once
 

@@ -30,12 +30,6 @@ void fpu_load(const void *area, u64 from)
 	xcr0 = from;
 }
 
-void vmx_insn_failed(const char *insn, u64 operand)
-{
-	fail_msg("%s 0x%lx failed", insn, operand);
-	abort();
-}
-
 static const u32 msrs[] = {MSR_STAR,   MSR_LSTAR,	   MSR_CSTAR,
 			   MSR_SFMASK, MSR_KERNEL_GS_BASE, MSR_TSC_AUX};
 

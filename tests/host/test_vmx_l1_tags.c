@@ -37,12 +37,6 @@ void lock_relax(void)
 {
 }
 
-void vmx_insn_failed(const char *insn, u64 operand)
-{
-	fail_msg("%s 0x%lx failed", insn, operand);
-	abort();
-}
-
 /* --- what a TLB may hold, SDM 3C 28.3.1 ------------------------------------------------------ */
 
 struct cached {

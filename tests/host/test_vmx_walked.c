@@ -51,12 +51,6 @@ void vmx_queue_exception(struct vmx_vcpu *v, u8 vector, bool has_error, u32 erro
 	v->vcpu.pending.vector = vector;
 }
 
-void vmx_insn_failed(const char *insn, u64 operand)
-{
-	fail_msg("%s 0x%lx failed", insn, operand);
-	abort();
-}
-
 const void *guest_page_read(struct mmu *mmu, gfn_t gfn)
 {
 	(void)mmu;

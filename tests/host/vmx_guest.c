@@ -65,12 +65,6 @@ void vmx_explain_failure(const struct vmx_vcpu *v, u64 code)
 	guest.explained = code;
 }
 
-void vmx_insn_failed(const char *insn, u64 operand)
-{
-	fail_msg("%s 0x%lx failed", insn, operand);
-	abort();
-}
-
 void assert_failed(const char *expr, const char *file, int line)
 {
 	fail_msg("%s:%d: %s", file, line, expr);

@@ -80,12 +80,6 @@ int guest_write(struct mmu *mmu, gpa_t gpa, const void *src, size_t len)
 	return 0;
 }
 
-void vmx_insn_failed(const char *insn, u64 operand)
-{
-	fail_msg("%s 0x%lx failed", insn, operand);
-	abort();
-}
-
 /* --- L1 -------------------------------------------------------------------------------------- */
 
 struct vmcs12 *l1_vmcs(u64 gpa)

@@ -105,12 +105,6 @@ void log_line(enum log_level level, const char *fmt, ...)
 	va_end(ap);
 }
 
-void vmx_insn_failed(const char *insn, u64 operand)
-{
-	fail_msg("%s 0x%lx failed", insn, operand);
-	abort();
-}
-
 /* --- a vCPU, and a state in which every field says something -------------------------------- */
 
 void scramble(void *p, size_t len)
