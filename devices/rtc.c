@@ -8,27 +8,12 @@
 #define NEVER (~0ull)
 
 enum {
-	SECOND,
-	ALARM_SECOND,
-	MINUTE,
-	ALARM_MINUTE,
-	HOUR,
-	ALARM_HOUR,
-	WEEKDAY,
-	DAY,
-	MONTH,
-	YEAR,
-	REG_A,
-	REG_B,
-	REG_C,
-	REG_D,
 	EXTENDED_LOW = 0x17, /* KiB above 1M, and again at 30h; 64K units above 16M at 34h */
 	EXTENDED_LOW_2 = 0x30,
 	ABOVE_16M = 0x34,
 	CENTURY = 0x32
 };
 
-#define A_UPDATING   0x80
 #define A_WRITTEN    0x7f
 #define A_RATE	     0x0f
 #define A_RESET	     0x26 /* 32768 Hz, 1024 Hz */
@@ -36,11 +21,8 @@ enum {
 #define B_PERIODIC   0x40
 #define B_ALARM	     0x20
 #define B_UPDATE     0x10
-#define B_BINARY     0x04
-#define B_24_HOURS   0x02
 #define C_INTERRUPT  0x80
 #define D_POWER_GOOD 0x80
-#define HOUR_PM	     0x80
 #define ALARM_ANY    0xc0      /* in an alarm byte: matches always */
 #define UPDATE_NS    244000ull /* before each second: the time is about to change */
 
@@ -70,28 +52,16 @@ static u64 elapsed(const struct rtc *rtc)
 
 static u8 encode(const struct rtc *rtc, u32 v)
 {
-	return (u8)(rtc->s.mem[REG_B] & B_BINARY ? v : v / 10 % 10 << 4 | v % 10);
-}
-
-static u32 decode(const struct rtc *rtc, u8 v)
-{
-	return rtc->s.mem[REG_B] & B_BINARY ? v : (v >> 4) * 10u + (v & 15);
+	return (u8)(rtc->s.mem[RTC_B] & RTC_B_BINARY ? v : v / 10 % 10 << 4 | v % 10);
 }
 
 static u8 encode_hour(const struct rtc *rtc, u32 hour)
 {
 	u32 twelve = (hour + 11) % 12 + 1;
 
-	if (rtc->s.mem[REG_B] & B_24_HOURS)
+	if (rtc->s.mem[RTC_B] & RTC_B_24_HOURS)
 		return encode(rtc, hour);
-	return (u8)(encode(rtc, twelve) | (hour >= 12 ? HOUR_PM : 0));
-}
-
-static u32 decode_hour(const struct rtc *rtc, u8 v)
-{
-	if (rtc->s.mem[REG_B] & B_24_HOURS)
-		return decode(rtc, v);
-	return decode(rtc, v & (u8)~HOUR_PM) % 12 + (v & HOUR_PM ? 12 : 0);
+	return (u8)(encode(rtc, twelve) | (hour >= 12 ? RTC_HOUR_PM : 0));
 }
 
 static void show_time(struct rtc *rtc)
@@ -101,13 +71,13 @@ static void show_time(struct rtc *rtc)
 
 	if (rtc->s.halted)
 		return;
-	m[SECOND] = encode(rtc, c.second);
-	m[MINUTE] = encode(rtc, c.minute);
-	m[HOUR] = encode_hour(rtc, c.hour);
-	m[WEEKDAY] = encode(rtc, c.weekday);
-	m[DAY] = encode(rtc, c.day);
-	m[MONTH] = encode(rtc, c.month);
-	m[YEAR] = encode(rtc, c.year % 100);
+	m[RTC_SECOND] = encode(rtc, c.second);
+	m[RTC_MINUTE] = encode(rtc, c.minute);
+	m[RTC_HOUR] = encode_hour(rtc, c.hour);
+	m[RTC_WEEKDAY] = encode(rtc, c.weekday);
+	m[RTC_DAY] = encode(rtc, c.day);
+	m[RTC_MONTH] = encode(rtc, c.month);
+	m[RTC_YEAR] = encode(rtc, c.year % 100);
 	m[CENTURY] = encode(rtc, c.year / 100);
 }
 
@@ -116,14 +86,15 @@ static void show_time(struct rtc *rtc)
 static void take_time(struct rtc *rtc)
 {
 	const u8 *m = rtc->s.mem;
-	u32 century = MAX(decode(rtc, m[CENTURY]), 19u), month = decode(rtc, m[MONTH]);
+	u8 b = m[RTC_B];
+	u32 century = MAX(rtc_number(b, m[CENTURY]), 19u), month = rtc_number(b, m[RTC_MONTH]);
 	struct calendar c = {
-		.year = MAX(century * 100 + decode(rtc, m[YEAR]) % 100, 1970u),
+		.year = MAX(century * 100 + rtc_number(b, m[RTC_YEAR]) % 100, 1970u),
 		.month = (u8)(month >= 1 && month <= 12 ? month : 1),
-		.day = (u8)MAX(decode(rtc, m[DAY]), 1u),
-		.hour = (u8)decode_hour(rtc, m[HOUR]),
-		.minute = (u8)decode(rtc, m[MINUTE]),
-		.second = (u8)decode(rtc, m[SECOND]),
+		.day = (u8)MAX(rtc_number(b, m[RTC_DAY]), 1u),
+		.hour = (u8)rtc_hour(b, m[RTC_HOUR]),
+		.minute = (u8)rtc_number(b, m[RTC_MINUTE]),
+		.second = (u8)rtc_number(b, m[RTC_SECOND]),
 	};
 
 	rtc->s.epoch = rtc->now(rtc->ctx);
@@ -138,9 +109,9 @@ void rtc_init(struct rtc *rtc, u64 seconds, u64 extended)
 
 	rtc->s = (struct rtc_state){.seconds = seconds};
 	extended = MIN(extended, 0xffffull);
-	m[REG_A] = A_RESET;
-	m[REG_B] = B_24_HOURS;
-	m[REG_D] = D_POWER_GOOD;
+	m[RTC_A] = A_RESET;
+	m[RTC_B] = RTC_B_24_HOURS;
+	m[RTC_D] = D_POWER_GOOD;
 	m[EXTENDED_LOW] = m[EXTENDED_LOW_2] = (u8)extended;
 	m[EXTENDED_LOW + 1] = m[EXTENDED_LOW_2 + 1] = (u8)(extended >> 8);
 	m[ABOVE_16M] = (u8)above;
@@ -153,7 +124,7 @@ void rtc_init(struct rtc *rtc, u64 seconds, u64 extended)
 /* ns; 0: off. Rates 1 and 2 are those of 8 and 9. */
 static u64 period(const struct rtc *rtc)
 {
-	u32 rate = rtc->s.mem[REG_A] & A_RATE;
+	u32 rate = rtc->s.mem[RTC_A] & A_RATE;
 
 	if (!rate)
 		return 0;
@@ -164,10 +135,10 @@ static u64 period(const struct rtc *rtc)
 
 static void raise(struct rtc *rtc, u8 flags)
 {
-	u8 *c = &rtc->s.mem[REG_C];
+	u8 *c = &rtc->s.mem[RTC_C];
 
 	*c |= flags;
-	if (*c & rtc->s.mem[REG_B] & (B_PERIODIC | B_ALARM | B_UPDATE) && !(*c & C_INTERRUPT)) {
+	if (*c & rtc->s.mem[RTC_B] & (B_PERIODIC | B_ALARM | B_UPDATE) && !(*c & C_INTERRUPT)) {
 		*c |= C_INTERRUPT;
 		rtc->irq(rtc->ctx, true);
 	}
@@ -175,15 +146,15 @@ static void raise(struct rtc *rtc, u8 flags)
 
 static bool alarm_matches(const u8 *m)
 {
-	return (m[ALARM_SECOND] >= ALARM_ANY || m[ALARM_SECOND] == m[SECOND]) &&
-	       (m[ALARM_MINUTE] >= ALARM_ANY || m[ALARM_MINUTE] == m[MINUTE]) &&
-	       (m[ALARM_HOUR] >= ALARM_ANY || m[ALARM_HOUR] == m[HOUR]);
+	return (m[RTC_ALARM_SECOND] >= ALARM_ANY || m[RTC_ALARM_SECOND] == m[RTC_SECOND]) &&
+	       (m[RTC_ALARM_MINUTE] >= ALARM_ANY || m[RTC_ALARM_MINUTE] == m[RTC_MINUTE]) &&
+	       (m[RTC_ALARM_HOUR] >= ALARM_ANY || m[RTC_ALARM_HOUR] == m[RTC_HOUR]);
 }
 
 u64 rtc_tick(struct rtc *rtc)
 {
 	u64 passed = elapsed(rtc), p = period(rtc), due = NEVER;
-	u8 b = rtc->s.mem[REG_B];
+	u8 b = rtc->s.mem[RTC_B];
 
 	if (p && passed / p != rtc->s.periodic) {
 		rtc->s.periodic = passed / p;
@@ -211,16 +182,16 @@ static u8 read_byte(struct rtc *rtc)
 	/* Flags come up whether or not they are to interrupt. */
 	(void)rtc_tick(rtc);
 	switch (rtc->s.index) {
-	case REG_A:
-		return (u8)(m[REG_A] |
-			    (!rtc->s.halted && elapsed(rtc) % NSEC >= NSEC - UPDATE_NS ? A_UPDATING
-										       : 0));
-	case REG_C:
-		val = m[REG_C];
-		m[REG_C] = 0;
+	case RTC_A:
+		return (u8)(m[RTC_A] | (!rtc->s.halted && elapsed(rtc) % NSEC >= NSEC - UPDATE_NS
+						? RTC_A_UPDATING
+						: 0));
+	case RTC_C:
+		val = m[RTC_C];
+		m[RTC_C] = 0;
 		rtc->irq(rtc->ctx, false);
 		return val;
-	case REG_D:
+	case RTC_D:
 		return D_POWER_GOOD;
 	}
 	show_time(rtc);
@@ -233,7 +204,7 @@ static void write_b(struct rtc *rtc, u8 val)
 
 	if (set && !rtc->s.halted)
 		show_time(rtc);
-	rtc->s.mem[REG_B] = val;
+	rtc->s.mem[RTC_B] = val;
 	if (!set && rtc->s.halted)
 		take_time(rtc);
 	rtc->s.halted = set;
@@ -243,7 +214,7 @@ static void write_b(struct rtc *rtc, u8 val)
 
 static bool is_time(u32 index)
 {
-	return index <= YEAR ? !(index & 1) || index >= WEEKDAY : index == CENTURY;
+	return index <= RTC_YEAR ? !(index & 1) || index >= RTC_WEEKDAY : index == CENTURY;
 }
 
 static void write_byte(struct rtc *rtc, u8 val)
@@ -252,15 +223,15 @@ static void write_byte(struct rtc *rtc, u8 val)
 
 	(void)rtc_tick(rtc);
 	switch (index) {
-	case REG_A:
-		rtc->s.mem[REG_A] = val & A_WRITTEN;
+	case RTC_A:
+		rtc->s.mem[RTC_A] = val & A_WRITTEN;
 		rtc->s.periodic = period(rtc) ? elapsed(rtc) / period(rtc) : 0;
 		break;
-	case REG_B:
+	case RTC_B:
 		write_b(rtc, val);
 		break;
-	case REG_C:
-	case REG_D:
+	case RTC_C:
+	case RTC_D:
 		break;
 	default:
 		show_time(rtc);
@@ -291,7 +262,7 @@ void rtc_out(void *dev, u16 offset, int size, u32 val)
 int rtc_load(struct rtc *rtc, const struct rtc_state *s)
 {
 	if (s->index >= RTC_BYTES || s->halted > 1 || s->epoch >> 63 || s->seconds >> 40 ||
-	    !!(s->mem[REG_B] & B_SET) != s->halted || s->mem[REG_A] & A_UPDATING)
+	    !!(s->mem[RTC_B] & B_SET) != s->halted || s->mem[RTC_A] & RTC_A_UPDATING)
 		return -EINVAL;
 	rtc->s = *s;
 	return 0;

@@ -7,11 +7,11 @@
  */
 #pragma once
 
+#include "lib/mc146818.h"
 #include "lib/state.h"
 #include "lib/types.h"
 
-#define RTC_PORT  0x70
-#define RTC_PORTS 2
+#define RTC_PORTS 2 /* from RTC_PORT on */
 #define RTC_BYTES 128
 
 /* All of it moves in a migration. */
