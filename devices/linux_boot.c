@@ -191,29 +191,15 @@ int linux_load(struct loader *l, u64 rsdp, struct linux_entry *entry)
 	return err;
 }
 
-#define CODE64	  0xa9b
-#define FLAT_DATA 0xc93
-#define BUSY_TSS  0x08b
-#define LDT	  0x082
+#define CODE64 0xa9b /* as in a VMCB: P, S, DPL 0, type, L, G */
 
 void linux_entry_state(const struct linux_entry *entry, struct vcpu_state *s)
 {
-	static const struct segment data = {
-		.limit = 0xffffffff, .selector = 0x18, .attrib = FLAT_DATA};
-
-	memset(s->gpr, 0, sizeof(s->gpr));
+	loader_flat_state(s, entry->rip, 0x10, CODE64);
 	s->gpr[RSI] = entry->boot_params;
-	s->rip = entry->rip;
-	s->rflags = RFLAGS_FIXED;
 	s->cr0 = CR0_PG | CR0_NE | CR0_ET | CR0_PE;
 	s->cr3 = entry->cr3;
 	s->cr4 = CR4_PAE;
 	s->efer = EFER_LME | EFER_LMA;
-	for (int i = SEG_ES; i <= SEG_GS; i++)
-		s->seg[i] = data;
-	s->seg[SEG_CS] = (struct segment){.limit = 0xffffffff, .selector = 0x10, .attrib = CODE64};
-	s->seg[SEG_TR] = (struct segment){.limit = 0x67, .attrib = BUSY_TSS};
-	s->seg[SEG_LDTR] = (struct segment){.limit = 0xffff, .attrib = LDT};
 	s->seg[SEG_GDTR] = (struct segment){.base = AT_GDT, .limit = 31};
-	s->cpl = 0;
 }

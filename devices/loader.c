@@ -1,8 +1,16 @@
 // SPDX-License-Identifier: MIT
 /* Places in the VM's memory, and its map; devices/loader.h. */
 #include "devices/loader.h"
+#include "kernel/vcpu.h"
 #include "lib/printf.h"
+#include "lib/string.h"
+#include "lib/x86.h"
 #include "mmu/guest_mem.h"
+
+/* Attributes: P, S, DPL 0, type, D/B, G in the VMCB's 12 bits. */
+#define FLAT_DATA 0xc93
+#define BUSY_TSS  0x08b
+#define LDT	  0x082
 
 #define MIB(bytes) ((unsigned long long)(bytes) >> 20)
 
@@ -92,6 +100,23 @@ int loader_place_high(struct loader *l, u64 end, u64 size, u64 *gpa)
 		top = l->used[i].start;
 	}
 	return -ENOSPC;
+}
+
+void loader_flat_state(struct vcpu_state *s, u64 rip, u16 code, u16 attrib)
+{
+	const struct segment data = {
+		.limit = 0xffffffff, .selector = (u16)(code + 8), .attrib = FLAT_DATA};
+
+	memset(s->gpr, 0, sizeof(s->gpr));
+	s->rip = rip;
+	s->rflags = RFLAGS_FIXED;
+	for (int i = SEG_ES; i <= SEG_GS; i++)
+		s->seg[i] = data;
+	s->seg[SEG_CS].selector = code;
+	s->seg[SEG_CS].attrib = attrib;
+	s->seg[SEG_TR] = (struct segment){.limit = 0x67, .attrib = BUSY_TSS};
+	s->seg[SEG_LDTR] = (struct segment){.limit = 0xffff, .attrib = LDT};
+	s->cpl = 0;
 }
 
 u32 loader_map(const struct loader *l, struct memory_map_entry map[LOADER_MAP_MAX])

@@ -8,6 +8,7 @@
 #include "lib/types.h"
 
 struct mmu;
+struct vcpu_state;
 
 #define LOADER_PARTS   64
 #define LOADER_MODULES 8
@@ -46,6 +47,13 @@ int __must_check loader_put(struct loader *l, u64 gpa, const void *data, u64 fil
 int __must_check loader_place(struct loader *l, u64 from, u64 end, u64 size, u64 *gpa);
 /* The highest free one below @end, page-aligned. 0, -ENOSPC. */
 int __must_check loader_place_high(struct loader *l, u64 end, u64 size, u64 *gpa);
+
+/*
+ * What all kernels find at @rip: general registers of 0, interrupts off, and flat segments with the
+ * selectors @code, with @attrib (as in a VMCB) for CS, and the next one for data. Control registers
+ * and descriptor tables stay as they are.
+ */
+void loader_flat_state(struct vcpu_state *s, u64 rip, u16 code, u16 attrib);
 
 /* --- the memory's map, as a PC has it --- */
 

@@ -116,30 +116,14 @@ int multiboot1_write_info(struct loader *l, u32 *gpa)
 	return 0;
 }
 
-/* Attributes: P, S, DPL 0, type, D/B, G in the VMCB's 12 bits. */
-#define FLAT_CODE32 0xc9b
-#define FLAT_DATA   0xc93
-#define BUSY_TSS    0x08b
-#define LDT	    0x082
+#define FLAT_CODE32 0xc9b /* as in a VMCB: P, S, DPL 0, type, D, G */
 
 void multiboot1_entry_state(const struct multiboot1_entry *entry, struct vcpu_state *s)
 {
-	static const struct segment data = {
-		.limit = 0xffffffff, .selector = 0x10, .attrib = FLAT_DATA};
-
-	memset(s->gpr, 0, sizeof(s->gpr));
+	loader_flat_state(s, entry->eip, 0x08, FLAT_CODE32);
 	s->gpr[RAX] = MULTIBOOT1_BOOT_MAGIC;
 	s->gpr[RBX] = entry->info;
-	s->rip = entry->eip;
-	s->rflags = RFLAGS_FIXED;
 	s->cr0 = CR0_PE | CR0_ET;
 	s->cr4 = 0;
 	s->efer = 0;
-	s->seg[SEG_CS] = data;
-	s->seg[SEG_CS].selector = 0x08;
-	s->seg[SEG_CS].attrib = FLAT_CODE32;
-	s->seg[SEG_DS] = s->seg[SEG_ES] = s->seg[SEG_SS] = s->seg[SEG_FS] = s->seg[SEG_GS] = data;
-	s->seg[SEG_TR] = (struct segment){.limit = 0x67, .attrib = BUSY_TSS};
-	s->seg[SEG_LDTR] = (struct segment){.limit = 0xffff, .attrib = LDT};
-	s->cpl = 0;
 }
